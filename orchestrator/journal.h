@@ -1,0 +1,201 @@
+/// The run journal: what a run is doing and what past runs did, for people and for resuming.
+///
+/// The journal is never the truth about a tenant; the tenant's own history is (see
+/// engine/history.h). Losing the journal loses no tenant. Implementations: store/sqlite_journal.h,
+/// store/postgres_journal.h. Both pass tests/conformance/journal_conformance.h.
+///
+/// Thread safety: any thread may call record(); it only queues. One writer inside the
+/// implementation groups what is queued into a commit about every 50 ms. Everything else may be
+/// called from any thread and blocks until it is done.
+///
+/// Errors: what a database or a disk does throws Error storage (kind journal_failed), or
+/// unreachable when the store cannot be connected to. A failed background write is thrown by the
+/// next call of flush(), heartbeat() or finish_run().
+
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "engine/error.h"
+#include "orchestrator/outcome.h"
+#include "orchestrator/tenant.h"
+
+namespace drover::orchestrator {
+
+/// Sorts by time: "20261122T133512-4f2a9c".
+struct RunId {
+  std::string value;
+
+  auto operator<=>(const RunId&) const = default;
+};
+
+using WallTime = std::chrono::system_clock::time_point;
+
+/// Who runs it.
+struct Owner {
+  std::string user;
+  std::string host;
+  std::int64_t pid = 0;
+
+  bool operator==(const Owner&) const = default;
+};
+
+enum class RunState {
+  running,      ///< Or its owner died; the lease tells.
+  finished,     ///< Every tenant has an outcome.
+  interrupted,  ///< Drained on request; the rest can be resumed.
+  abandoned,    ///< Replaced by a later run on purpose.
+};
+
+std::string_view name_of(RunState state) noexcept;
+
+/// What a run is to do; enough to do it again after a crash.
+struct RunRequest {
+  std::string environment;
+  std::string verb;      ///< "upgrade" or "downgrade".
+  std::string target;    ///< As the person wrote it: "head", "0004", "-1".
+  std::string digest;    ///< MigrationSet::digest().
+  std::string options;   ///< JSON of what else matters for a resume; opaque to the journal.
+  std::vector<TenantId> tenants;
+  std::map<std::string, std::string> texts;  ///< SHA-256 -> bytes of each migration file.
+  std::map<std::string, std::string> files;  ///< File name -> SHA-256.
+};
+
+struct RunRecord {
+  RunId id;
+  RunRequest request;  ///< `tenants` and `texts` are empty here; ask tenants_of() and text_of().
+  Owner owner;
+  RunState state = RunState::running;
+  int exit_status = 0;
+  WallTime started;    ///< By the store's clock, like every time here.
+  WallTime heartbeat;
+  std::optional<WallTime> finished;
+  bool lease_alive = false;  ///< Still running, and its heartbeat is younger than the lease.
+  std::size_t total = 0;
+  std::map<Outcome, std::size_t> counts;  ///< Of the tenants that have an outcome so far.
+};
+
+/// A tenant's turn has begun.
+struct TenantStarted {
+  RunId run;
+  TenantId tenant;
+  int attempt = 1;
+};
+
+/// A tenant has an outcome.
+struct TenantFinished {
+  RunId run;
+  TenantOutcome outcome;
+};
+
+/// Anything else worth keeping: a server was paused, a limit changed, a retry.
+struct RunEvent {
+  RunId run;
+  std::string tenant;  ///< Empty: of the whole run.
+  std::string kind;    ///< snake_case: "server_paused".
+  std::string text;
+};
+
+using JournalEntry = std::variant<TenantStarted, TenantFinished, RunEvent>;
+
+/// One event as it is kept.
+struct EventRecord {
+  WallTime at;
+  std::string tenant;
+  std::string kind;
+  std::string text;
+};
+
+/// A tenant of a run, as the journal knows it.
+struct JournalTenant {
+  TenantOutcome outcome;
+  bool started = false;   ///< Started and without an outcome: under way, or its owner died.
+  bool finished = false;
+};
+
+/// A living run is in the way.
+class RunInProgress : public Error {
+ public:
+  RunInProgress(RunRecord holder, const std::string& message, std::string hint)
+      : Error(ErrorCode::busy, "run_in_progress", message, std::move(hint)),
+        holder_(std::move(holder)) {}
+
+  const RunRecord& holder() const noexcept { return holder_; }
+
+ private:
+  RunRecord holder_;
+};
+
+/// How long events are kept.
+struct Retention {
+  std::chrono::hours events{24 * 90};
+  std::size_t runs = 1000;
+};
+
+class Journal {
+ public:
+  Journal() = default;
+  Journal(const Journal&) = delete;
+  Journal& operator=(const Journal&) = delete;
+  virtual ~Journal() = default;
+
+  /// Starts a run and takes the environment's lease, in one transaction. A dead run of the same
+  /// environment (its heartbeat is older than the lease) does not stand in the way; it stays
+  /// resumable until it is resumed or abandoned.
+  ///
+  /// Throws RunInProgress when a living run holds the lease.
+  virtual RunId begin_run(const RunRequest& request, const Owner& owner) = 0;
+
+  /// Takes over a run that is interrupted, or whose owner died, in one transaction.
+  ///
+  /// Throws RunInProgress when it, or another run of its environment, lives; Error usage
+  /// (unknown_run, run_finished).
+  virtual void take_over(const RunId& run, const Owner& owner) = 0;
+
+  /// Renews the lease. False when it is no longer ours: stop starting tenants at once.
+  virtual bool heartbeat(const RunId& run, const Owner& owner) = 0;
+
+  virtual void finish_run(const RunId& run, RunState state, int exit_status) = 0;
+
+  /// Queues `entry`. Never blocks on the store.
+  virtual void record(JournalEntry entry) = 0;
+
+  /// Returns when everything queued before is committed.
+  virtual void flush() = 0;
+
+  /// The newest first. An empty environment means all.
+  virtual std::vector<RunRecord> runs(const std::string& environment, std::size_t limit) = 0;
+
+  /// Throws Error usage: unknown_run. `run` may be a prefix that fits one run.
+  virtual RunRecord run(const std::string& run) = 0;
+
+  /// The newest run of `environment` that is not finished and whose owner is gone.
+  virtual std::optional<RunRecord> resumable(const std::string& environment) = 0;
+
+  virtual std::vector<JournalTenant> tenants_of(const RunId& run) = 0;
+  virtual std::vector<EventRecord> events_of(const RunId& run) = 0;
+
+  /// The bytes of every migration file of `run`, by file name.
+  virtual std::map<std::string, std::string> texts_of(const RunId& run) = 0;
+
+  /// How long each tenant's last successful change took, for "slowest known first".
+  virtual std::map<TenantId, std::chrono::milliseconds> durations(
+      const std::string& environment) = 0;
+
+  /// Binds a tenant id to the uid found in its database. The uid bound before, when another one.
+  virtual std::optional<std::string> bind_uid(const std::string& environment,
+                                              const TenantId& tenant,
+                                              const std::string& uid) = 0;
+
+  /// Forgets what is older than `retention` says; never an unfinished run.
+  virtual void prune(const Retention& retention) = 0;
+};
+
+}  // namespace drover::orchestrator

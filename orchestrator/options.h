@@ -1,0 +1,137 @@
+/// What a person configured, validated: the content of drover.yaml after secrets, environment
+/// variables and defaults. settings/ makes it; everything else only reads it.
+///
+/// Thread safety: plain values.
+
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "engine/error.h"
+#include "engine/secret.h"
+#include "orchestrator/journal.h"
+#include "orchestrator/tenant.h"
+
+namespace drover::orchestrator {
+
+struct Limits {
+  std::size_t in_flight = 64;
+  std::size_t per_server = 16;  ///< A cap; the server's own answer may be lower.
+  std::size_t concurrent_ddl = 1;
+  std::chrono::milliseconds server_pause{std::chrono::minutes(10)};
+
+  bool operator==(const Limits&) const = default;
+};
+
+struct Timeouts {
+  std::chrono::milliseconds connect{10'000};
+  std::chrono::milliseconds lock{1'000};
+  std::chrono::milliseconds statement{300'000};
+  std::optional<std::chrono::milliseconds> concurrent;  ///< nullopt: none.
+
+  bool operator==(const Timeouts&) const = default;
+};
+
+/// A secret that can be read again when it turns out to be stale.
+struct SecretSource {
+  enum class From { environment, file, command };
+  From from = From::environment;
+  std::string name;  ///< The variable, the path, or the name under `commands`.
+};
+
+/// An entry of `tenants:`. Strings have their ${...} already expanded.
+struct ListSource {
+  struct Entry {
+    std::string id;
+    engine::Secret target;  ///< May hold a password.
+    Labels labels;
+    Place place;
+  };
+  std::vector<Entry> entries;
+};
+struct FileSource {
+  std::filesystem::path path;  ///< .csv or .json
+  std::filesystem::path root;  ///< Where its SQLite targets must stay; empty: they are refused.
+};
+struct QuerySource {
+  engine::Secret on;
+  std::string sql;
+  std::filesystem::path root;
+};
+struct DatabasesSource {
+  engine::Secret server;
+  std::string match = "*";
+  std::string id = "{database}";
+  std::string schema = "public";
+};
+struct SchemasSource {
+  engine::Secret database;
+  std::string match = "*";
+  std::string id = "{schema}";
+};
+struct SqliteSource {
+  std::string pattern;  ///< Absolute, with a glob in its last part.
+  std::string id = "{file}";
+};
+struct CommandSource {
+  std::vector<std::string> argv;
+  std::chrono::milliseconds deadline{60'000};
+  std::filesystem::path root;
+};
+
+struct TenantSource {
+  std::variant<ListSource,
+               FileSource,
+               QuerySource,
+               DatabasesSource,
+               SchemasSource,
+               SqliteSource,
+               CommandSource>
+      what;
+  Labels labels;                       ///< Given to every tenant of the source.
+  std::optional<engine::Secret> secret;  ///< From `secret: NAME`; the password of its targets.
+  Place place;
+};
+
+enum class IdStyle { numbered, random };
+enum class TransactionMode { per_revision, all };
+
+struct Environment {
+  std::string name;
+  bool production = false;
+  bool auto_migrate = false;
+  TransactionMode transaction = TransactionMode::per_revision;
+  std::filesystem::path migrations;
+  std::string history_schema;  ///< Empty: the tenant's own schema.
+  Limits limits;
+  Timeouts timeouts;
+  std::vector<TenantSource> tenants;
+  Place place;
+};
+
+/// A whole configuration.
+struct Options {
+  std::filesystem::path file;       ///< Empty when there is none (--database, DATABASE_URL).
+  std::filesystem::path migrations;
+  engine::Secret store;             ///< A path, or a PostgreSQL URL (may hold a password).
+  IdStyle ids = IdStyle::numbered;
+  Retention retention;
+  std::string default_environment;
+  std::map<std::string, Environment> environments;
+};
+
+/// Where a value came from, for `config show --origin`.
+struct Origin {
+  std::string key;    ///< "limits.in_flight"
+  std::string value;  ///< Printable; a secret shows as "(secret)".
+  std::string from;   ///< "drover.yaml:3:14", "DROVER_LIMITS_IN_FLIGHT", "default"
+};
+
+}  // namespace drover::orchestrator
