@@ -81,13 +81,9 @@ constexpr std::array kTable = {
     Row{"SQLITE_NOTADB", {permanent, "not_a_database", "Check the path: this is another file."}},
     Row{"SQLITE_CORRUPT", {permanent, "file_corrupt", "Restore the file from a backup."}},
     Row{"SQLITE_CANTOPEN",
-        {permanent,
-         "file_missing",
-         "Restore the file, or ask for new files with --create-files."}},
+        {permanent, "file_missing", "Restore the file, or ask for new files with --create-files."}},
     Row{"SQLITE_EMPTY",
-        {permanent,
-         "file_empty",
-         "Restore the file, or ask for new files with --create-files."}},
+        {permanent, "file_empty", "Restore the file, or ask for new files with --create-files."}},
     Row{"SQLITE_READONLY", {permanent, "read_only", "Give the migrating user write access."}},
     Row{"SQLITE_FULL", {server_down, "disk_full", "Free space on the disk."}},
     Row{"SQLITE_IOERR", {server_down, "disk_error", "Look at the disk."}},
@@ -104,7 +100,8 @@ FaultKind kind_by_origin(SqlError::Origin origin) {
     case SqlError::Origin::connection:
       return {no_connection, "connection_lost", "Check the network and the server."};
     case SqlError::Origin::deadline:
-      return {transient, "deadline_exceeded", "Raise the timeout, or see what the server waits for."};
+      return {
+          transient, "deadline_exceeded", "Raise the timeout, or see what the server waits for."};
     case SqlError::Origin::stopped:
       return {permanent, "interrupted", "Resume the run to go on."};
     case SqlError::Origin::refused:
@@ -121,8 +118,8 @@ ErrorCode code_of(const FaultKind& kind) {
     return ErrorCode::busy;
   }
   const bool unreachable = kind.fault_class == no_connection || kind.fault_class == server_down ||
-                           kind.fault_class == authentication ||
-                           kind.kind == "database_missing" || kind.kind == "file_missing";
+                           kind.fault_class == authentication || kind.kind == "database_missing" ||
+                           kind.kind == "file_missing";
   return unreachable ? ErrorCode::unreachable : ErrorCode::incomplete;
 }
 
@@ -153,8 +150,8 @@ FaultKind fault_kind_of(const SqlError& error) {
   const auto row = std::find_if(kTable.begin(), kTable.end(), [&](const Row& candidate) {
     return !error.sqlstate.empty() && error.sqlstate.starts_with(candidate.sqlstate);
   });
-  const bool says_more = error.origin == SqlError::Origin::server ||
-                         error.origin == SqlError::Origin::connection;
+  const bool says_more =
+      error.origin == SqlError::Origin::server || error.origin == SqlError::Origin::connection;
   if (row != kTable.end() && says_more) {
     return row->kind;
   }
@@ -177,11 +174,8 @@ TenantFault fault_from(const SqlError& error, std::string_view doing) {
 }
 
 std::string fingerprint_of(const TenantFault& fault) {
-  return fmt::format("{}:{}:{}:{}",
-                     fault.kind,
-                     fault.sqlstate,
-                     fault.revision,
-                     normalised(fault.message));
+  return fmt::format(
+      "{}:{}:{}:{}", fault.kind, fault.sqlstate, fault.revision, normalised(fault.message));
 }
 
 }  // namespace drover::engine

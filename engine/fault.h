@@ -1,8 +1,8 @@
 /// What went wrong with one tenant, and what it means for what comes next.
 ///
-/// One table (fault.cpp) turns an SQLSTATE or an SQLite code into a kind, a class and a hint; nobody
-/// else looks at codes or, worse, at texts. What the orchestrator does with a class (retry, pause
-/// the server, stop the run) is its own affair.
+/// One table (fault.cpp) turns an SQLSTATE or an SQLite code into a kind, a class and a hint;
+/// nobody else looks at codes or, worse, at texts. What the orchestrator does with a class (retry,
+/// pause the server, stop the run) is its own affair.
 ///
 /// Thread safety: values and free functions.
 

@@ -30,30 +30,36 @@ enum class StatementKind {
   create_index_concurrently,
   drop_index_concurrently,
   reindex_concurrently,
-  reindex,                 ///< REINDEX without CONCURRENTLY; DATABASE and SYSTEM forms too.
-  detach_concurrently,     ///< ALTER TABLE ... DETACH PARTITION ... CONCURRENTLY
-  refresh_concurrently,    ///< REFRESH MATERIALIZED VIEW CONCURRENTLY (allowed in a transaction)
+  reindex,               ///< REINDEX without CONCURRENTLY; DATABASE and SYSTEM forms too.
+  detach_concurrently,   ///< ALTER TABLE ... DETACH PARTITION ... CONCURRENTLY
+  refresh_concurrently,  ///< REFRESH MATERIALIZED VIEW CONCURRENTLY (allowed in a transaction)
   vacuum,
-  alter_type_add_value,    ///< ALTER TYPE ... ADD VALUE (its value is unusable until commit)
-  validate_constraint,     ///< ALTER TABLE ... VALIDATE CONSTRAINT
+  alter_type_add_value,  ///< ALTER TYPE ... ADD VALUE (its value is unusable until commit)
+  validate_constraint,   ///< ALTER TABLE ... VALIDATE CONSTRAINT
   create_database,
   drop_database,
   alter_system,
   create_tablespace,
   drop_tablespace,
-  subscription,            ///< CREATE, ALTER or DROP SUBSCRIPTION, which may refuse a transaction
-  cluster_all,             ///< CLUSTER without a table
-  select,                  ///< SELECT, VALUES, TABLE, or WITH that ends in one
-  pragma,                  ///< SQLite PRAGMA
+  subscription,  ///< CREATE, ALTER or DROP SUBSCRIPTION, which may refuse a transaction
+  cluster_all,   ///< CLUSTER without a table
+  select,        ///< SELECT, VALUES, TABLE, or WITH that ends in one
+  pragma,        ///< SQLite PRAGMA
   transaction_control,
   copy,
-  attach_detach,           ///< SQLite
+  attach_detach,              ///< SQLite
+  alter_database_tablespace,  ///< ALTER DATABASE ... SET TABLESPACE
 };
 
 /// One statement of a section.
 struct SqlStatement {
-  std::string_view text;   ///< From its first token to its last, no semicolon. Into Migration::text.
+  std::string_view text;  ///< From its first token to its last, no semicolon. Into Migration::text.
   StatementKind kind = StatementKind::other;
+
+  /// What it is about, as written ("s"."my index"), where recovering it must ask: the index, the
+  /// constraint, the detached partition, the enum type, the database. Empty: not named.
+  std::string_view object = {};
+  std::string_view table = {};  ///< The table that the object is on; of ADD VALUE: the literal.
 };
 
 enum class Transactional { no, yes };
@@ -72,10 +78,10 @@ struct Section {
   Kind kind = Kind::up;
   std::optional<Dialect> dialect;  ///< nullopt: for both.
   Transactional transactional = Transactional::yes;
-  std::string directive;           ///< Its line with runs of blanks folded, as it is hashed.
-  std::string_view text;           ///< From the line after the directive to the next section.
+  std::string directive;  ///< Its line with runs of blanks folded, as it is hashed.
+  std::string_view text;  ///< From the line after the directive to the next section.
   std::vector<SqlStatement> statements;
-  BatchOptions batch;              ///< Only for Kind::batch.
+  BatchOptions batch;  ///< Only for Kind::batch.
 
   bool is_for(Dialect wanted) const noexcept { return !dialect || *dialect == wanted; }
 };

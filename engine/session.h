@@ -55,10 +55,10 @@ struct Notice {
 /// A session that stands in the way of one of ours.
 struct Blocker {
   std::int64_t pid = 0;
-  std::string application;   ///< Empty: not known (an unprivileged role sees NULL).
-  std::string user;          ///< As above.
-  std::string state;         ///< "active", "idle in transaction" ...; empty: not known.
-  std::string age;           ///< How long its transaction is open, as the server prints it.
+  std::string application;  ///< Empty: not known (an unprivileged role sees NULL).
+  std::string user;         ///< As above.
+  std::string state;        ///< "active", "idle in transaction" ...; empty: not known.
+  std::string age;          ///< How long its transaction is open, as the server prints it.
 
   bool operator==(const Blocker&) const = default;
 };

@@ -1,0 +1,30 @@
+#include "engine/executor.h"
+
+#include "engine/journey.h"
+
+namespace drover::engine {
+
+Executor::Executor(SessionFactory& factory,
+                   Clock& clock,
+                   const MigrationSet& migrations,
+                   ExecutorOptions options,
+                   BlockerWatch& watch,
+                   DdlGate& ddl_gate)
+    : factory_(factory),
+      clock_(clock),
+      migrations_(migrations),
+      options_(std::move(options)),
+      watch_(watch),
+      ddl_gate_(ddl_gate) {}
+
+ApplyOutcome Executor::apply(const Target& target,
+                             const TenantFacts& facts,
+                             const Goal& goal,
+                             const Patience& patience,
+                             KeptSession* kept,
+                             const ApplyObserver& observer) const {
+  const JourneyMeans means{factory_, clock_, migrations_, options_, watch_, ddl_gate_};
+  return Journey(means, target, facts, goal, patience, observer).run(kept);
+}
+
+}  // namespace drover::engine

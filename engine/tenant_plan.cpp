@@ -1,0 +1,317 @@
+#include "engine/tenant_plan.h"
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "engine/revision_ref.h"
+#include "engine/tenant_session.h"
+
+namespace drover::engine {
+namespace {
+
+TenantFault about(
+    const RevisionId& id, ErrorCode code, std::string kind, std::string message, std::string hint) {
+  TenantFault fault = found(code, std::move(kind), std::move(message), std::move(hint));
+  fault.revision = id.value;
+  return fault;
+}
+
+/// The files of a half-done revision must not have changed where they were run already.
+std::optional<TenantFault> changed_since(const Migration& migration,
+                                         const std::vector<Unit>& units,
+                                         const StepRecord& record) {
+  const auto unit = static_cast<std::size_t>(record.unit - 1);
+  std::string now;
+  if (unit < units.size()) {
+    const Unit& here = units[unit];
+    if (record.statement == 0) {
+      now = checksum_of(here);
+    } else if (here.kind == Unit::Kind::statements) {
+      const auto& statements = here.sections.front()->statements;
+      const auto index = static_cast<std::size_t>(record.statement - 1);
+      now = index < statements.size() ? checksum_of(statements[index]) : std::string();
+    }
+  }
+  if (now == record.checksum) {
+    return std::nullopt;
+  }
+  TenantFault fault =
+      about(migration.id,
+            ErrorCode::verification,
+            "edited",
+            fmt::format("unit {} of revision '{}' was run already, and its text is another now",
+                        record.unit,
+                        migration.id.value),
+            "Put the text back as it was; only units that were not run yet may change.");
+  fault.place.file = migration.source.generic_string();
+  return fault;
+}
+
+/// Where a half-done revision goes on.
+std::optional<TenantFault> go_on(Step& step, const History& history) {
+  step.resumed = true;
+  for (const StepRecord& record : history.steps) {
+    if (record.revision != step.migration->id || record.direction != step.direction) {
+      continue;
+    }
+    if (auto fault = changed_since(*step.migration, step.units, record)) {
+      return fault;
+    }
+    if (record.statement == 0) {
+      step.first_unit = static_cast<std::size_t>(record.unit);
+      step.first_statement = 1;
+      continue;
+    }
+    step.first_unit = static_cast<std::size_t>(record.unit - 1);
+    step.first_statement = record.done ? record.statement + 1 : record.statement;
+    step.started = record.done ? std::nullopt : std::optional(record);
+    const auto count = step.units[step.first_unit].sections.front()->statements.size();
+    if (static_cast<std::size_t>(step.first_statement) > count) {
+      ++step.first_unit;
+      step.first_statement = 1;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<TenantFault> refuse_unit(const Step& step, TransactionMode mode) {
+  for (const Unit& unit : step.units) {
+    if (unit.kind == Unit::Kind::batch) {
+      return about(
+          step.migration->id,
+          ErrorCode::usage,
+          "batch_not_supported",
+          fmt::format("revision '{}' holds a batch section, which this version does not run",
+                      step.migration->id.value),
+          "Use a plain UPDATE in an up section, or a version that runs batches.");
+    }
+    if (mode == TransactionMode::all && unit.kind != Unit::Kind::transaction) {
+      return about(step.migration->id,
+                   ErrorCode::usage,
+                   "not_one_transaction",
+                   fmt::format("revision '{}' has a no-transaction section and cannot be part of a "
+                               "single transaction",
+                               step.migration->id.value),
+                   "Run without a single transaction, or up to the revision before it first.");
+    }
+  }
+  return std::nullopt;
+}
+
+/// 'name' of ALTER TYPE ... ADD VALUE 'name'; with its quotes.
+std::string_view added_value(std::string_view text) {
+  const std::size_t first = text.find('\'');
+  const std::size_t last = first == std::string_view::npos ? first : text.find('\'', first + 1);
+  return last == std::string_view::npos ? std::string_view() : text.substr(first, last - first + 1);
+}
+
+/// PostgreSQL refuses to use an enum value in the transaction that added it.
+std::optional<TenantFault> enum_value_used(const std::vector<Step>& steps) {
+  std::set<std::string_view> added;
+  for (const Step& step : steps) {
+    for (const Unit& unit : step.units) {
+      for (const Section* section : unit.sections) {
+        for (const SqlStatement& statement : section->statements) {
+          if (statement.kind == StatementKind::alter_type_add_value) {
+            added.insert(added_value(statement.text));
+            continue;
+          }
+          for (const std::string_view value : added) {
+            if (!value.empty() && statement.text.find(value) != std::string_view::npos) {
+              return about(step.migration->id,
+                           ErrorCode::usage,
+                           "not_one_transaction",
+                           fmt::format("revision '{}' uses the enum value {}, which a revision "
+                                       "before it adds",
+                                       step.migration->id.value,
+                                       value),
+                           "Run without a single transaction: PostgreSQL lets a new value be used "
+                           "only after the commit.");
+            }
+          }
+        }
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<TenantFault> refuse_downgrade(const Step& step) {
+  if (!step.migration->irreversible) {
+    return std::nullopt;
+  }
+  return about(step.migration->id,
+               ErrorCode::usage,
+               "irreversible",
+               fmt::format("revision '{}' cannot be undone: {}",
+                           step.migration->id.value,
+                           *step.migration->irreversible),
+               "Go down only to a revision after it, or restore a backup.");
+}
+
+Step step_of(const Migration& migration, Dialect dialect, Direction direction) {
+  Step step;
+  step.migration = &migration;
+  step.direction = direction;
+  step.units =
+      direction == Direction::up ? up_units(migration, dialect) : down_units(migration, dialect);
+  return step;
+}
+
+/// A revision that was left half done comes first; nothing else may run before it is whole.
+std::optional<TenantFault> add_half_done(const MigrationSet& migrations,
+                                         Dialect dialect,
+                                         const History& history,
+                                         const Itinerary& itinerary,
+                                         FromPartial from_partial,
+                                         std::vector<Step>& steps) {
+  const RevisionId id{history.tenant.in_progress};
+  if (id.value.empty()) {
+    return std::nullopt;
+  }
+  const Migration* migration = migrations.find(id);
+  if (migration == nullptr) {
+    return about(id,
+                 ErrorCode::verification,
+                 "unknown_revision",
+                 fmt::format("revision '{}' is half done, and its file is not here", id.value),
+                 "Use the migrations that it was started with.");
+  }
+  const bool was_down =
+      !history.steps.empty() && history.steps.front().direction == Direction::down;
+  const auto begun = was_down ? Direction::down : Direction::up;
+  if (begun == itinerary.direction) {
+    Step step = step_of(*migration, dialect, begun);
+    if (auto fault = go_on(step, history)) {
+      return fault;
+    }
+    steps.push_back(std::move(step));
+    return std::nullopt;
+  }
+  if (begun == Direction::up && from_partial == FromPartial::yes) {
+    Step step = step_of(*migration, dialect, Direction::down);
+    step.resumed = true;
+    step.recorded = false;
+    steps.push_back(std::move(step));
+    return std::nullopt;
+  }
+  return about(id,
+               ErrorCode::incomplete,
+               "partial",
+               fmt::format("revision '{}' is half {}", id.value, was_down ? "undone" : "done"),
+               was_down ? "Finish the downgrade first."
+                        : "Finish it with an upgrade, or undo it with --from-partial.");
+}
+
+}  // namespace
+
+bool Goal::relative() const noexcept {
+  const std::size_t sign = target.find_first_of("+-");
+  return sign != std::string::npos || target == "current";
+}
+
+Itinerary itinerary_for(const MigrationSet& migrations,
+                        const RevisionSet& applied,
+                        const Goal& goal) {
+  const RevisionGraph& graph = migrations.graph();
+  if (goal.direction == Direction::up) {
+    const std::vector<RevisionId> targets = resolve_upgrade(graph, goal.target, applied);
+    return {Direction::up, graph.pending(applied, targets)};
+  }
+  const std::vector<RevisionId> unwanted = resolve_downgrade(graph, goal.target, applied);
+  return {Direction::down, graph.to_undo(applied, unwanted)};
+}
+
+TenantPlan plan_tenant(const MigrationSet& migrations,
+                       Dialect dialect,
+                       const History& history,
+                       const Itinerary& itinerary,
+                       TransactionMode mode,
+                       FromPartial from_partial) {
+  TenantPlan plan;
+  plan.fault = history_fault(migrations, dialect, history);
+  if (plan.fault) {
+    return plan;
+  }
+  std::vector<Step> steps;
+  plan.fault = add_half_done(migrations, dialect, history, itinerary, from_partial, steps);
+  const bool up = itinerary.direction == Direction::up;
+  const RevisionSet applied = history.applied_ids();
+  for (const RevisionId& id : itinerary.revisions) {
+    const bool begun = !steps.empty() && steps.front().migration->id == id;
+    if (!begun && applied.contains(id) != up) {
+      steps.push_back(step_of(*migrations.find(id), dialect, itinerary.direction));
+    }
+  }
+  for (const Step& step : steps) {
+    if (!plan.fault && !up) {
+      plan.fault = refuse_downgrade(step);
+    }
+    if (!plan.fault) {
+      plan.fault = refuse_unit(step, mode);
+    }
+  }
+  if (!plan.fault && mode == TransactionMode::all) {
+    plan.fault = enum_value_used(steps);
+  }
+  if (!plan.fault) {
+    plan.steps = std::move(steps);
+  }
+  return plan;
+}
+
+std::optional<TenantFault> history_fault(const MigrationSet& migrations,
+                                         Dialect dialect,
+                                         const History& history) {
+  const AppliedCheck check = migrations.graph().check(history.applied_ids());
+  for (const AppliedRevision& row : history.applied) {
+    const Migration* migration = migrations.find(row.id);
+    if (migration != nullptr && migration->checksums.at(dialect).up != row.checksums.up) {
+      TenantFault fault =
+          about(row.id,
+                ErrorCode::verification,
+                "edited",
+                fmt::format("revision '{}' was edited after it was applied", row.id.value),
+                "Put the file back as it was and write a new revision, or accept the change with "
+                "repair.");
+      fault.place.file = migration->source.generic_string();
+      return fault;
+    }
+  }
+  if (!check.unknown.empty()) {
+    return about(check.unknown.front(),
+                 ErrorCode::verification,
+                 "unknown_revision",
+                 fmt::format("the tenant has applied '{}', and there is no file for it",
+                             check.unknown.front().value),
+                 "Use the migrations of the build that applied it.");
+  }
+  if (!check.gaps.empty()) {
+    return about(check.gaps.front().applied,
+                 ErrorCode::verification,
+                 "diverged",
+                 fmt::format("the tenant has applied '{}' but not '{}', which it needs",
+                             check.gaps.front().applied.value,
+                             check.gaps.front().missing.value),
+                 "Compare the tenant's schema with the history, then repair its record.");
+  }
+  for (const AppliedRevision& row : history.applied) {
+    if (migrations.find(row.id)->checksums.at(dialect).chain != row.checksums.chain) {
+      return about(
+          row.id,
+          ErrorCode::verification,
+          "diverged",
+          fmt::format("revision '{}' has other parents now than when it was applied", row.id.value),
+          "Give it its old parents back, or accept the new ones with repair.");
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<RevisionId> heads_of(const MigrationSet& migrations, const History& history) {
+  return migrations.graph().current_heads(history.applied_ids());
+}
+
+}  // namespace drover::engine

@@ -1,0 +1,125 @@
+/// Writes down what one message to a tenant says: fence, statements, checks, history rows, resets,
+/// in the order that keeps a revision and its history row together.
+///
+/// A Script is a list of lines. Whoever runs it sends runs of lines in one message and looks at the
+/// answers that a line says must be looked at before the next may be sent. Nothing here sends
+/// anything.
+///
+/// Thread safety: values. A Script points into the migrations that it was made from.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/clock.h"
+#include "engine/history.h"
+#include "engine/migration.h"
+
+namespace drover::engine {
+
+/// One revision going up or down, from the first unit that is not done.
+struct Step {
+  const Migration* migration = nullptr;
+  Direction direction = Direction::up;
+  std::vector<Unit> units;     ///< All of them.
+  std::size_t first_unit = 0;  ///< Index of the first that is not done.
+  int first_statement = 1;     ///< Of that unit, when it is one of statements; counts from 1.
+  bool resumed = false;        ///< drover_steps holds rows of it already.
+  std::optional<StepRecord> started;  ///< The statement that was started and not seen to end.
+  bool recorded = true;  ///< Going down: its history row is there. False for a partial one.
+};
+
+/// The checksum that drover_steps keeps of a unit or of a statement.
+std::string checksum_of(const Unit& unit);
+std::string checksum_of(const SqlStatement& statement);
+
+struct Line {
+  enum class Role { control, fence, statement, verify, record, commit, settings };
+
+  /// What must hold for its answer, looked at before the next line is sent.
+  enum class Expect {
+    nothing,
+    one_row_changed,  ///< SQLite's fence and history rows, which cannot raise by themselves.
+    no_rows,          ///< foreign_key_check
+    truth,            ///< A verify: one row, one column, true.
+  };
+
+  Role role = Role::control;
+  Expect expect = Expect::nothing;
+  OwnedStatement own = {};  ///< Empty when `theirs` is set.
+  const SqlStatement* theirs = nullptr;
+  const Migration* migration = nullptr;  ///< Which revision it belongs to, for messages.
+  std::size_t step = 0;                  ///< Index of the Step.
+
+  Statement view() const;
+};
+
+/// What a script needs to know about where it will be sent.
+struct ScriptContext {
+  const HistoryTables* tables = nullptr;
+  Provenance by;
+  Milliseconds statement_timeout{300'000};
+  std::vector<OwnedStatement> settings = {};  ///< Sent before BEGIN; see session_hygiene.h.
+  std::vector<OwnedStatement> resets = {};
+};
+
+/// Builds scripts, and keeps count of the epoch that each fence expects.
+class ScriptWriter {
+ public:
+  /// `context` must outlive the writer. `epoch` is the tenant's now.
+  ScriptWriter(const ScriptContext& context, std::int64_t epoch)
+      : context_(context), epoch_(epoch) {}
+
+  /// Makes the history tables in a transaction of their own.
+  void create_tables(const std::string& environment, bool production);
+
+  /// Puts settings (after resets, if asked) before what comes.
+  enum class Resets { no, yes };
+  void settle(Resets resets);
+
+  /// One transactional unit of `step`; with its history row when it is the last one.
+  void transaction(const Step& step, std::size_t step_index, std::size_t unit_index);
+
+  /// Notes in a transaction of its own that a statement was started, and that one is done.
+  void journal(const Step& step,
+               std::size_t step_index,
+               const std::optional<StepRecord>& done,
+               const std::optional<StepRecord>& started);
+
+  /// The history row of a revision whose last unit was not transactional.
+  void record(const Step& step, std::size_t step_index);
+
+  /// All of `steps` in one transaction.
+  void all_in_one(const std::vector<Step>& steps);
+
+  /// Any statements of ours behind a fence, in one transaction; for stamp, repair and mark.
+  void administer(const std::vector<OwnedStatement>& statements, const std::string& in_progress);
+
+  std::vector<Line> take() { return std::move(lines_); }
+  std::size_t bytes() const noexcept { return bytes_; }
+  bool empty() const noexcept { return lines_.empty(); }
+
+ private:
+  bool on_sqlite() const noexcept;
+  void begin(const Step* step, const std::string& in_progress);
+  void body(const Unit& unit);
+  void statement(const SqlStatement& statement);
+  void verify(const SqlStatement& statement);
+  void header_settings();
+  void finish(const Step& step);
+  void commit();
+  void own(Line::Role role, OwnedStatement statement, Line::Expect expect = Line::Expect::nothing);
+
+  const ScriptContext& context_;
+  std::int64_t epoch_;
+  std::vector<Line> lines_;
+  std::size_t bytes_ = 0;
+  const Migration* migration_ = nullptr;  ///< Of the lines that are being written.
+  std::size_t step_ = 0;
+};
+
+}  // namespace drover::engine
