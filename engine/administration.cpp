@@ -11,44 +11,68 @@
 namespace drover::engine {
 namespace {
 
+TenantFault history_moves() {
+  return found(ErrorCode::busy,
+               "history_moves",
+               "the tenant's history changed under us",
+               "Look at what it says now, and try again.");
+}
+
+/// What an error at `line` means.
+TenantFault fault_at(const Line& line, const SqlError& error) {
+  if (line.role == Line::Role::fence && error.sqlstate == "22012") {
+    return history_moves();
+  }
+  TenantFault fault = fault_from(error, "changing the history");
+  if (error.origin == SqlError::Origin::connection) {
+    fault.kind = "in_doubt";
+    fault.hint = "Run the same command again: it shows what is left to change.";
+  }
+  return fault;
+}
+
+/// Sends lines up to those whose answer must be looked at, looks, and goes on.
+std::optional<TenantFault> send(TenantSession& tenant,
+                                const std::vector<Line>& lines,
+                                const Patience& patience) {
+  std::vector<OwnedStatement> part;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    part.push_back(lines[i].own);
+    const bool looks = lines[i].expect != Line::Expect::nothing;
+    if (!looks && i + 1 < lines.size()) {
+      continue;
+    }
+    const Exchange answer = tenant.exchange(part, patience);
+    if (!answer.ok()) {
+      tenant.roll_back();
+      return fault_at(lines[i + 1 - part.size() + answer.results.size()], *answer.error);
+    }
+    if (looks && answer.results.back().affected != 1) {
+      tenant.roll_back();
+      return history_moves();
+    }
+    part.clear();
+  }
+  return std::nullopt;
+}
+
 /// Sends `statements` behind the fence, in one transaction; makes the tables first if need be.
+/// `in_progress` as HistoryTables::fence() takes it.
 std::optional<TenantFault> commit_changes(TenantSession& tenant,
-                                          const Provenance& by,
                                           const std::vector<OwnedStatement>& statements,
-                                          const std::string& in_progress,
+                                          const std::optional<std::string>& in_progress,
                                           const Patience& patience) {
   ScriptContext context;
   context.tables = &tenant.tables();
-  context.by = by;
   context.settings = tenant.settings();
   ScriptWriter writer(context, tenant.history().tenant.epoch);
+  writer.settle(ScriptWriter::Resets::no);
   if (!tenant.history().exists) {
     writer.create_tables(tenant.options().environment, tenant.options().production);
   }
-  writer.settle(ScriptWriter::Resets::no);
   writer.administer(statements, in_progress);
-  const std::vector<Line> lines = writer.take();
-  for (std::size_t from = 0; from < lines.size();) {
-    std::vector<Statement> views;
-    std::size_t to = from;
-    while (to < lines.size()) {
-      views.push_back(lines[to].view());
-      if (lines[to++].expect != Line::Expect::nothing) {
-        break;
-      }
-    }
-    const Exchange answer = tenant.exchange(views, patience);
-    const bool fenced = answer.ok() && lines[to - 1].expect == Line::Expect::one_row_changed &&
-                        answer.results.back().affected != 1;
-    if (!answer.ok() || fenced) {
-      tenant.roll_back();
-      return fenced ? found(ErrorCode::busy,
-                            "history_moves",
-                            "the tenant's history changed under us",
-                            "Try again.")
-                    : fault_from(*answer.error, "changing the history");
-    }
-    from = to;
+  if (auto fault = send(tenant, writer.take(), patience)) {
+    return fault;
   }
   return tenant.reread(patience);
 }
@@ -125,6 +149,43 @@ void settle_statements(const TenantSession& tenant,
   }
 }
 
+/// The statements that make the history say `wanted`, and what they change.
+void stamp_rows(const TenantSession& tenant,
+                const MigrationSet& migrations,
+                const RevisionSet& wanted,
+                Purge purge,
+                const Provenance& by,
+                std::vector<HistoryChange>& changes,
+                std::vector<OwnedStatement>& statements) {
+  const History& history = tenant.history();
+  const HistoryTables& tables = tenant.tables();
+  const auto add = [&](const std::vector<OwnedStatement>& more) {
+    statements.insert(statements.end(), more.begin(), more.end());
+  };
+  for (auto row = history.applied.rbegin(); row != history.applied.rend(); ++row) {
+    if (purge == Purge::yes || !wanted.contains(row->id)) {
+      add(tables.record_down(row->id, by, "stamp"));
+    }
+    if (!wanted.contains(row->id)) {
+      changes.push_back({"revision " + row->id.value, "applied", "not applied"});
+    }
+  }
+  for (const Migration& migration : migrations.in_order()) {
+    const bool there = history.find(migration.id) != nullptr;
+    if (wanted.contains(migration.id) && (purge == Purge::yes || !there)) {
+      add(tables.record_up(migration, by, Milliseconds{0}, "stamp"));
+    }
+    if (wanted.contains(migration.id) && !there) {
+      changes.push_back({"revision " + migration.id.value, "not applied", "applied"});
+    }
+  }
+  if (!history.tenant.in_progress.empty()) {
+    statements.push_back(tables.clear_steps());
+    changes.push_back(
+        {"progress of revision " + history.tenant.in_progress, "half done", "forgotten"});
+  }
+}
+
 }  // namespace
 
 std::optional<TenantFault> approach_for_change(TenantSession& tenant,
@@ -154,6 +215,14 @@ AdministrationResult stamp(TenantSession& tenant,
     return result;
   }
   const History& history = tenant.history();
+  if (!history.tenant.in_progress.empty() && purge == Purge::no) {
+    result.fault = found(
+        ErrorCode::incomplete,
+        "partial",
+        fmt::format("revision '{}' is half done", history.tenant.in_progress),
+        "Finish it first, forget its progress with repair, or stamp with --purge.");
+    return result;
+  }
   const RevisionSet before = history.applied_ids();
   RevisionSet wanted;
   for (const std::string& ref : refs) {
@@ -162,29 +231,11 @@ AdministrationResult stamp(TenantSession& tenant,
     wanted.merge(migrations.graph().closure(targets));
   }
   std::vector<OwnedStatement> statements;
-  const HistoryTables& tables = tenant.tables();
-  for (auto row = history.applied.rbegin(); row != history.applied.rend(); ++row) {
-    if (purge == Purge::yes || !wanted.contains(row->id)) {
-      const auto rows = tables.record_down(row->id, by, "stamp");
-      statements.push_back(rows.front());
-      if (!wanted.contains(row->id)) {
-        result.changes.push_back({"revision " + row->id.value, "applied", "not applied"});
-      }
-    }
-  }
-  for (const Migration& migration : migrations.in_order()) {
-    const bool there = purge == Purge::no && before.contains(migration.id);
-    if (wanted.contains(migration.id) && !there) {
-      statements.push_back(tables.record_up(migration, by, Milliseconds{0}, "stamp").front());
-      if (!before.contains(migration.id)) {
-        result.changes.push_back({"revision " + migration.id.value, "not applied", "applied"});
-      }
-    }
-  }
+  stamp_rows(tenant, migrations, wanted, purge, by, result.changes, statements);
   if (commit == Commit::yes && !statements.empty()) {
     statements.push_back(
-        tables.add_event("stamp", "", by, fmt::format("{}", fmt::join(refs, " "))));
-    result.fault = commit_changes(tenant, by, statements, history.tenant.in_progress, patience);
+        tenant.tables().add_event("stamp", "", by, fmt::format("{}", fmt::join(refs, " "))));
+    result.fault = commit_changes(tenant, statements, std::string(), patience);
   }
   return result;
 }
@@ -204,19 +255,19 @@ AdministrationResult repair(TenantSession& tenant,
   accept_files(tenant, migrations, request, result.changes, statements);
   settle_statements(tenant, request, result.changes, statements);
   const HistoryTables& tables = tenant.tables();
-  std::string in_progress = tenant.history().tenant.in_progress;
+  const std::string& in_progress = tenant.history().tenant.in_progress;
   if (request.forget_partial && !in_progress.empty()) {
-    statements.push_back(tables.clear_steps(RevisionId{in_progress}));
+    statements.push_back(tables.clear_steps());
     result.changes.push_back({"progress of revision " + in_progress, "half done", "forgotten"});
-    in_progress.clear();
   }
   if (commit == Commit::yes && !statements.empty()) {
     std::string detail;
     for (const HistoryChange& change : result.changes) {
       detail += fmt::format("{}: {} -> {}; ", change.what, change.before, change.after);
     }
+    statements.push_back(tables.forget_progress_without_steps());
     statements.push_back(tables.add_event("repair", "", by, detail));
-    result.fault = commit_changes(tenant, by, statements, in_progress, patience);
+    result.fault = commit_changes(tenant, statements, std::nullopt, patience);
   }
   return result;
 }
@@ -243,19 +294,29 @@ AdministrationResult mark(TenantSession& tenant,
     const HistoryTables& tables = tenant.tables();
     result.fault = commit_changes(
         tenant,
-        by,
         {tables.mark(environment, production),
          tables.add_event("mark", "", by, fmt::format("{} -> {}", row.environment, environment))},
-        row.in_progress,
+        std::nullopt,
         patience);
   }
   return result;
 }
 
 std::optional<TenantFault> drop_history(TenantSession& tenant, const Patience& patience) {
-  const Exchange answer = tenant.exchange(tenant.tables().drop(), patience);
-  return answer.ok() ? std::nullopt
-                     : std::optional(fault_from(*answer.error, "dropping the history"));
+  if (!tenant.alive()) {
+    if (auto fault = approach_for_change(tenant, CheckEnvironment::yes, patience)) {
+      return fault;
+    }
+  }
+  const History& history = tenant.history();
+  if (!history.applied.empty() || !history.tenant.in_progress.empty()) {
+    return found(ErrorCode::usage,
+                 "not_empty",
+                 fmt::format("the tenant has applied {} revisions", history.applied.size()),
+                 "Take them down first: downgrade to base.");
+  }
+  return history.exists ? commit_changes(tenant, tenant.tables().drop(), std::nullopt, patience)
+                        : std::nullopt;
 }
 
 }  // namespace drover::engine

@@ -71,7 +71,8 @@ AdministrationResult mark(TenantSession& tenant,
                           Commit commit,
                           const Patience& patience);
 
-/// Drops Drover's tables. The caller has taken every revision down before.
+/// Drops Drover's tables, of a tenant that has nothing applied; refuses otherwise. Approaches the
+/// tenant unless the caller has.
 std::optional<TenantFault> drop_history(TenantSession& tenant, const Patience& patience);
 
 /// Connects, locks and reads; the environment's mark is checked unless `any_environment`.

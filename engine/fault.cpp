@@ -32,6 +32,7 @@ constexpr std::array kTable = {
     Row{"57P02", {server_down, "server_crashed", "Look into the server's log."}},
     Row{"57P03", {server_down, "server_not_ready", "Wait until the server accepts connections."}},
     Row{"57P04", {permanent, "database_dropped", "Remove the tenant from the fleet."}},
+    Row{"25P03", {session_killed, "idle_transaction_ended", "Try again."}},
     Row{"57P05", {session_killed, "idle_session_ended", "Try again."}},
     Row{"53300",
         {server_down, "too_many_connections", "Lower the limit of sessions for this server."}},
@@ -72,6 +73,8 @@ constexpr std::array kTable = {
     Row{"23", {permanent, "constraint_violated", "Mend the rows that stand in the way."}},
     Row{"22", {permanent, "data_error", "Mend the rows that stand in the way."}},
     Row{"42", {permanent, "sql_error", "Mend the statement in the migration file."}},
+    Row{"08P01",
+        {permanent, "protocol_violation", "See what stands between us and the server."}},
     Row{"08", {no_connection, "connection_lost", "Check the network and the server."}},
     Row{"XX001", {fatal, "data_corrupted", "Stop and look at the server's disk before anything."}},
     Row{"SQLITE_BUSY", {transient, "lock_held", "Close the application that writes to the file."}},
@@ -116,6 +119,9 @@ FaultKind kind_by_origin(SqlError::Origin origin) {
 ErrorCode code_of(const FaultKind& kind) {
   if (kind.kind == "lock_held") {
     return ErrorCode::busy;
+  }
+  if (kind.kind == "interrupted") {
+    return ErrorCode::halted;
   }
   const bool unreachable = kind.fault_class == no_connection || kind.fault_class == server_down ||
                            kind.fault_class == authentication || kind.kind == "database_missing" ||

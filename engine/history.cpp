@@ -13,7 +13,7 @@ namespace {
 // short. drover_events is append-only: nothing here updates or deletes in it.
 
 constexpr std::string_view kCreatePostgres[] = {
-    R"(CREATE TABLE IF NOT EXISTS {p}drover_tenant (
+    R"(CREATE TABLE {p}drover_tenant (
   only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
   format integer NOT NULL,
   uid text NOT NULL,
@@ -21,7 +21,7 @@ constexpr std::string_view kCreatePostgres[] = {
   production boolean NOT NULL,
   epoch bigint NOT NULL,
   in_progress text NOT NULL))",
-    R"(CREATE TABLE IF NOT EXISTS {p}drover_revisions (
+    R"(CREATE TABLE {p}drover_revisions (
   revision text PRIMARY KEY,
   epoch bigint NOT NULL,
   up_sha256 text NOT NULL,
@@ -31,7 +31,7 @@ constexpr std::string_view kCreatePostgres[] = {
   applied_by text NOT NULL,
   run text NOT NULL,
   duration_ms bigint NOT NULL))",
-    R"(CREATE TABLE IF NOT EXISTS {p}drover_events (
+    R"(CREATE TABLE {p}drover_events (
   epoch bigint NOT NULL,
   at timestamptz NOT NULL,
   kind text NOT NULL,
@@ -39,7 +39,7 @@ constexpr std::string_view kCreatePostgres[] = {
   who text NOT NULL,
   run text NOT NULL,
   detail text NOT NULL))",
-    R"(CREATE TABLE IF NOT EXISTS {p}drover_steps (
+    R"(CREATE TABLE {p}drover_steps (
   revision text NOT NULL,
   direction text NOT NULL,
   unit integer NOT NULL,
@@ -51,12 +51,12 @@ constexpr std::string_view kCreatePostgres[] = {
   PRIMARY KEY (revision, direction, unit, statement)))",
     // $1 format, $2 environment, $3 production
     R"(INSERT INTO {p}drover_tenant
-SELECT true, $1::integer, pg_catalog.gen_random_uuid()::text, $2, $3::boolean, 0, ''
- WHERE NOT EXISTS (SELECT FROM {p}drover_tenant))",
+VALUES (true, $1::integer, pg_catalog.gen_random_uuid()::text, $2, $3::boolean, 0, '')
+RETURNING uid)",
 };
 
 constexpr std::string_view kCreateSqlite[] = {
-    R"(CREATE TABLE IF NOT EXISTS drover_tenant (
+    R"(CREATE TABLE drover_tenant (
   only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
   format INTEGER NOT NULL,
   uid TEXT NOT NULL,
@@ -64,7 +64,7 @@ constexpr std::string_view kCreateSqlite[] = {
   production INTEGER NOT NULL,
   epoch INTEGER NOT NULL,
   in_progress TEXT NOT NULL))",
-    R"(CREATE TABLE IF NOT EXISTS drover_revisions (
+    R"(CREATE TABLE drover_revisions (
   revision TEXT PRIMARY KEY,
   epoch INTEGER NOT NULL,
   up_sha256 TEXT NOT NULL,
@@ -74,7 +74,7 @@ constexpr std::string_view kCreateSqlite[] = {
   applied_by TEXT NOT NULL,
   run TEXT NOT NULL,
   duration_ms INTEGER NOT NULL) WITHOUT ROWID)",
-    R"(CREATE TABLE IF NOT EXISTS drover_events (
+    R"(CREATE TABLE drover_events (
   epoch INTEGER NOT NULL,
   at TEXT NOT NULL,
   kind TEXT NOT NULL,
@@ -82,7 +82,7 @@ constexpr std::string_view kCreateSqlite[] = {
   who TEXT NOT NULL,
   run TEXT NOT NULL,
   detail TEXT NOT NULL))",
-    R"(CREATE TABLE IF NOT EXISTS drover_steps (
+    R"(CREATE TABLE drover_steps (
   revision TEXT NOT NULL,
   direction TEXT NOT NULL,
   unit INTEGER NOT NULL,
@@ -94,8 +94,8 @@ constexpr std::string_view kCreateSqlite[] = {
   PRIMARY KEY (revision, direction, unit, statement)) WITHOUT ROWID)",
     // ?1 format, ?2 environment, ?3 production
     R"(INSERT INTO drover_tenant
-SELECT 1, CAST(?1 AS INTEGER), lower(hex(randomblob(16))), ?2, CAST(?3 AS INTEGER), 0, ''
- WHERE NOT EXISTS (SELECT 1 FROM drover_tenant))",
+VALUES (1, CAST(?1 AS INTEGER), lower(hex(randomblob(16))), ?2, CAST(?3 AS INTEGER), 0, '')
+RETURNING uid)",
 };
 
 constexpr std::string_view kTables[] = {
@@ -138,20 +138,28 @@ std::string HistoryTables::table(std::string_view name) const {
 OwnedStatement HistoryTables::read() const {
   const std::string_view at =
       dialect_ == Dialect::postgres
-          ? R"(pg_catalog.to_char(applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))"
+          ? R"(pg_catalog.to_char(applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))"
           : "applied_at";
   const std::string_view text = dialect_ == Dialect::postgres ? "text" : "TEXT";
-  return {fmt::format(R"(SELECT 0 AS what, epoch, uid AS a, environment AS b, in_progress AS c,
-       CAST(production AS {1}) AS d, CAST(format AS {1}) AS e, '' AS f, 0 AS ms
-  FROM {0}drover_tenant
-UNION ALL
-SELECT 1, epoch, revision, up_sha256, down_sha256, chain_sha256, {2}, applied_by || ' ' || run,
-       duration_ms
-  FROM {0}drover_revisions
- ORDER BY 1, 2)",
-                      prefix_,
-                      text,
-                      at)};
+  const std::string tenant = fmt::format(R"(SELECT 0 AS what, epoch, CAST(format AS {1}) AS a,
+       uid AS b, environment AS c, CAST(production AS {1}) AS d, in_progress AS e, '' AS f, '' AS g,
+       0 AS ms
+  FROM {0})",
+                                         table("drover_tenant"),
+                                         text);
+  const std::string revisions = fmt::format(R"(SELECT 1 AS what, epoch, {1} AS a, revision AS b,
+       up_sha256 AS c, down_sha256 AS d, chain_sha256 AS e, applied_by AS f, run AS g,
+       duration_ms AS ms
+  FROM {0})",
+                                            table("drover_revisions"),
+                                            at);
+  // PostgreSQL looks for tables from the left, SQLite from the right; says_no_history() wants to
+  // hear of the tenant's first. Revisions of one transaction share their epoch, so time and name
+  // decide between them.
+  const bool left = dialect_ == Dialect::postgres;
+  return {fmt::format("{}\nUNION ALL\n{}\n ORDER BY 1, 2, 3, 4",
+                      left ? tenant : revisions,
+                      left ? revisions : tenant)};
 }
 
 OwnedStatement HistoryTables::read_steps() const {
@@ -183,6 +191,20 @@ OwnedStatement HistoryTables::read_format() const {
   return {fmt::format("SELECT format FROM {}", table("drover_tenant"))};
 }
 
+bool HistoryTables::says_no_history(const SqlError& error) const {
+  if (dialect_ == Dialect::sqlite) {
+    return error.sqlstate == "SQLITE_ERROR" && error.message == "no such table: drover_tenant";
+  }
+  // The tenant's row is read first, and the server points at the first table that is not there.
+  const std::string sql = read().sql;
+  const std::size_t before = sql.find(table("drover_tenant"));
+  const auto characters = std::count_if(
+      sql.begin(), sql.begin() + static_cast<std::ptrdiff_t>(before), [](const char c) {
+        return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
+      });
+  return error.sqlstate == "42P01" && error.position == static_cast<std::size_t>(characters) + 1;
+}
+
 std::vector<OwnedStatement> HistoryTables::create(const std::string& environment,
                                                   bool production) const {
   std::vector<OwnedStatement> statements;
@@ -210,17 +232,22 @@ std::vector<OwnedStatement> HistoryTables::drop() const {
   return statements;
 }
 
-OwnedStatement HistoryTables::fence(std::int64_t expected, const std::string& in_progress) const {
+OwnedStatement HistoryTables::fence(std::int64_t expected,
+                                    const std::optional<std::string>& in_progress) const {
   // $1 expected epoch, $2 revision in progress
-  const std::string update = fmt::format(
-      "UPDATE {} SET epoch = epoch + 1, in_progress = $2 WHERE epoch = CAST($1 AS bigint)",
-      table("drover_tenant"));
-  const std::vector<SqlValue> params{std::to_string(expected), in_progress};
+  const std::string update =
+      fmt::format("UPDATE {} SET epoch = epoch + 1{} WHERE epoch = CAST($1 AS bigint)",
+                  table("drover_tenant"),
+                  in_progress ? ", in_progress = $2" : "");
+  std::vector<SqlValue> params{std::to_string(expected)};
+  if (in_progress) {
+    params.emplace_back(*in_progress);
+  }
   if (dialect_ == Dialect::sqlite) {
-    return {update, params};
+    return {update, std::move(params)};
   }
   return {fmt::format("WITH f AS ({} RETURNING 1) SELECT 1 / pg_catalog.count(*) FROM f", update),
-          params};
+          std::move(params)};
 }
 
 std::vector<OwnedStatement> HistoryTables::record_up(const Migration& migration,
@@ -305,8 +332,14 @@ OwnedStatement HistoryTables::forget_step(const StepRecord& step) const {
            std::to_string(step.statement)}};
 }
 
-OwnedStatement HistoryTables::clear_steps(const RevisionId& id) const {
-  return {fmt::format("DELETE FROM {} WHERE revision = $1", table("drover_steps")), {id.value}};
+OwnedStatement HistoryTables::clear_steps() const {
+  return {fmt::format("DELETE FROM {}", table("drover_steps"))};
+}
+
+OwnedStatement HistoryTables::forget_progress_without_steps() const {
+  return {fmt::format("UPDATE {} SET in_progress = '' WHERE NOT EXISTS (SELECT 1 FROM {})",
+                      table("drover_tenant"),
+                      table("drover_steps"))};
 }
 
 OwnedStatement HistoryTables::add_event(const std::string& kind,
@@ -343,22 +376,20 @@ History decode_history(const ResultSet& rows) {
   for (const std::vector<SqlValue>& row : rows.rows) {
     if (integer_of(row[0]) == 0) {
       history.exists = true;
-      history.tenant = {static_cast<int>(integer_of(row[6])),
-                        text_of(row[2]),
+      history.tenant = {static_cast<int>(integer_of(row[2])),
                         text_of(row[3]),
+                        text_of(row[4]),
                         truth_of(row[5]),
                         integer_of(row[1]),
-                        text_of(row[4])};
+                        text_of(row[6])};
       continue;
     }
-    const std::string provenance = text_of(row[7]);
-    const std::size_t blank = provenance.rfind(' ');
-    history.applied.push_back({RevisionId{text_of(row[2])},
-                               {text_of(row[3]), text_of(row[4]), text_of(row[5])},
-                               text_of(row[6]),
-                               provenance.substr(0, blank),
-                               provenance.substr(blank + 1),
-                               std::chrono::milliseconds(integer_of(row[8]))});
+    history.applied.push_back({RevisionId{text_of(row[3])},
+                               {text_of(row[4]), text_of(row[5]), text_of(row[6])},
+                               text_of(row[2]),
+                               text_of(row[7]),
+                               text_of(row[8]),
+                               std::chrono::milliseconds(integer_of(row[9]))});
   }
   return history;
 }
@@ -388,11 +419,6 @@ std::vector<HistoryEvent> decode_events(const ResultSet& rows) {
                       text_of(row[5])});
   }
   return events;
-}
-
-bool says_no_history(const SqlError& error) {
-  return error.sqlstate == "42P01" ||
-         (error.sqlstate == "SQLITE_ERROR" && error.message.starts_with("no such table"));
 }
 
 }  // namespace drover::engine

@@ -102,9 +102,13 @@ class HistoryTables {
 
   Dialect dialect() const noexcept { return dialect_; }
 
-  /// Reads tenant row and revisions; one statement. 42P01 / "no such table" from it means that
-  /// there is no history.
+  /// Reads tenant row and revisions; one statement.
   OwnedStatement read() const;
+
+  /// Whether `error`, which came from read(), says that there is no history: that the tenant's row
+  /// has no table. Another table that is missing is damage, and not this.
+  bool says_no_history(const SqlError& error) const;
+
   OwnedStatement read_steps() const;
   OwnedStatement read_events(std::size_t limit) const;
 
@@ -114,14 +118,15 @@ class HistoryTables {
   /// Only the format, which every layout has: asked when read() fails on a column.
   OwnedStatement read_format() const;
 
-  /// Makes the tables and the tenant's row, if missing.
+  /// Makes the tables and the tenant's row; the last statement answers the new uid. Fails where one
+  /// of them is there already: read() has said that none is.
   std::vector<OwnedStatement> create(const std::string& environment, bool production) const;
   std::vector<OwnedStatement> drop() const;
 
   /// The fence: grows the epoch, and raises (PostgreSQL: 22012) when it is not `expected`. Also
-  /// sets which revision is in progress; empty: none. On SQLite it changes no row instead, so the
-  /// caller looks at `affected`.
-  OwnedStatement fence(std::int64_t expected, const std::string& in_progress) const;
+  /// sets which revision is in progress: empty for none, nullopt to leave it. On SQLite it changes
+  /// no row instead, so the caller looks at `affected`.
+  OwnedStatement fence(std::int64_t expected, const std::optional<std::string>& in_progress) const;
 
   /// The history row of `migration` going up, and its event. The first statement raises
   /// (PostgreSQL), or affects no row (SQLite), when it cannot be exactly one row. PostgreSQL
@@ -139,7 +144,10 @@ class HistoryTables {
   OwnedStatement step_started(const StepRecord& step) const;
   OwnedStatement step_done(const StepRecord& step) const;
   OwnedStatement forget_step(const StepRecord& step) const;  ///< It failed and left nothing.
-  OwnedStatement clear_steps(const RevisionId& id) const;
+  OwnedStatement clear_steps() const;
+
+  /// Nothing is in progress any more, unless a step says so.
+  OwnedStatement forget_progress_without_steps() const;
 
   OwnedStatement add_event(const std::string& kind,
                            const std::string& revision,
@@ -161,8 +169,5 @@ class HistoryTables {
 History decode_history(const ResultSet& rows);
 std::vector<StepRecord> decode_steps(const ResultSet& rows);
 std::vector<HistoryEvent> decode_events(const ResultSet& rows);
-
-/// Whether `error`, which came from read(), says that the tables are not there.
-bool says_no_history(const SqlError& error);
 
 }  // namespace drover::engine

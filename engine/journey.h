@@ -1,12 +1,15 @@
 /// One call of Executor::apply(): the state between the first message to a tenant and its outcome.
 ///
 /// Internal to the executor; split from it so that each file can be held in the head.
-/// journey.cpp has the loop and the transactions, journey_statements.cpp the statements that cannot
-/// run in one.
+/// journey.cpp has the loop and the outcomes, journey_transactions.cpp the transactions,
+/// journey_statements.cpp the statements that cannot run in one, and journey_messages.cpp how
+/// messages are sent and their answers looked at.
 
 #pragma once
 
 #include <optional>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "engine/executor.h"
@@ -55,44 +58,58 @@ class Journey {
   // The loop.
   bool prepare(KeptSession* kept);
   bool choose_itinerary();
+  bool add_this_runs_work(RevisionSet& start);
   bool plan();
+  void start_on(std::vector<Step> steps);
   Next run_plan();
   Next run_unit();
   void conclude();
+  RevisionSet held();
 
   // Transactions.
   Next run_chain();
+  bool may_join(const Unit& unit, std::size_t count, std::size_t bytes) const;
   Next run_all_in_one();
   Next after_message(const std::vector<Line>& lines, const Sent& sent);
-  Next after_server_error(const Line& line, const SqlError& error);
+  Next after_finding(const Line& line, const TenantFault& finding);
+  Next after_server_error(const std::vector<Line>& lines, const Sent& sent);
   Next after_lost_session(const SqlError& error);
   Next look_again();
-  bool may_chain(const ScriptWriter& writer, std::size_t count) const;
+  Next tables_in_the_way(const Line& line, const SqlError& error);
 
   // Statements outside of transactions.
   Next run_statements();
   Next run_statement(const SqlStatement& statement, StepRecord record);
+  Next before_start(const SqlStatement& statement, const StepRecord& record, bool& done);
   Next recover_started(const SqlStatement& statement, bool& done);
+  Next journal_start(const SqlStatement& statement, const StepRecord& record);
   Next send_alone(const SqlStatement& statement);
   Next statement_failed(const SqlStatement& statement, const SqlError& error);
   Next finish_statements();
+  std::vector<OwnedStatement> arrangements(const SqlStatement& statement) const;
+  Patience patience_for(const SqlStatement& statement) const;
+  bool is_unlimited(const SqlStatement& statement) const;
 
   // Messages.
   Sent send(const std::vector<Line>& lines);
   Exchange send_some(const std::vector<Line>& lines, std::size_t from, std::size_t to);
-  std::optional<TenantFault> unmet(const Line& line, const ResultSet& answer) const;
+  Exchange watched(std::span<const Statement> statements, const Patience& patience);
+  SteadyTime deadline_of(const std::vector<Line>& lines, std::size_t from, std::size_t to) const;
+  std::optional<TenantFault> unmet(const Line& line, const ResultSet& answer);
   ScriptWriter begin_message();
-  void settle(ScriptWriter& writer);
+  void advance(const std::vector<Line>& lines, std::size_t lines_done);
+  void unit_finished();
+  void step_finished();
 
   // Outcomes.
   Next fail(TenantFault fault);
   Next retry_or_fail(TenantFault fault);
-  TenantFault fault_at(const Line& line, const SqlError& error) const;
+  TenantFault fault_at(const std::vector<Line>& lines, std::size_t at, const SqlError& error) const;
+  TenantFault fault_of(const SqlStatement& statement, const SqlError& error) const;
+  TenantFault out_of_patience() const;
   void note_failure(const TenantFault& fault);
-  void advance(const std::vector<Line>& lines, std::size_t lines_done);
-  void step_finished();
   bool half_done() const;
-  std::string progress_mark() const;
+  bool patience_is_over() const;
   Patience recovery_patience() const;
 
   const JourneyMeans& means_;
@@ -108,12 +125,18 @@ class Journey {
   std::size_t unit_ = 0;  ///< and in its units.
   std::int64_t epoch_ = 0;
   bool tables_exist_ = false;
-  RevisionSet start_;                ///< What was applied when the history was first read,
-  RevisionSet applied_;              ///< and what is now.
+  RevisionSet start_;               ///< What was applied when the history was first read,
+  RevisionSet applied_;             ///< and what is now.
+  std::optional<RevisionId> half_;  ///< In both, and yet only half done: it is to be undone.
+
+  std::optional<std::vector<std::vector<SqlValue>>> violations_before_;  ///< Of foreign keys.
+
   std::optional<StepRecord> ended_;  ///< A statement that is done and not yet journalled as done.
-  std::optional<StepRecord> under_way_;  ///< One that is journalled as started.
+  std::optional<StepRecord> under_way_;  ///< Journalled as started, and seen to have failed.
+  std::string instead_;                  ///< Finishes what the statement under way began.
   bool statements_done_ = false;         ///< Statements of the unit under way are done and stay.
   bool sent_alone_ = false;              ///< The statement that was last sent alone took effect.
+  bool timeouts_off_ = false;            ///< The session runs without timeouts.
 
   int unit_attempts_ = 0;  ///< Of the unit under way.
   int replans_ = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -21,13 +22,14 @@ Revision node_of(const Migration& migration) {
           migration.message};
 }
 
-/// The chain checksum of a revision whose own `up` is given, and what it needs by `needed_chains`.
-std::string chain_of(std::string_view up, std::vector<std::string_view> needed_chains) {
-  std::sort(needed_chains.begin(), needed_chains.end());
+/// The chain checksum of a revision whose own checksum is `up`. `chains` are those of what it
+/// needs.
+std::string chain_of(std::string_view up, std::vector<std::string_view> chains) {
+  std::sort(chains.begin(), chains.end());
   std::string text;
-  text.reserve((needed_chains.size() + 1) * (up.size() + 1));
+  text.reserve((chains.size() + 1) * (up.size() + 1));
   text.append(up).append("\n");
-  for (const std::string_view chain : needed_chains) {
+  for (const std::string_view chain : chains) {
     text.append(chain).append("\n");
   }
   return base::sha256_hex(text);
@@ -39,17 +41,22 @@ MigrationSet::MigrationSet(std::vector<Migration> in_order, RevisionGraph graph)
     : in_order_(std::move(in_order)), graph_(std::move(graph)) {
   for (Migration& migration : in_order_) {
     for (const Dialect dialect : kDialects) {
-      std::vector<std::string_view> needed_chains;
-      for (const auto* list : {&migration.parents, &migration.depends}) {
-        for (const RevisionId& id : *list) {
-          // It stands before this one in the order, so its chain is known.
-          needed_chains.push_back(find(id)->checksums.at(dialect).chain);
-        }
-      }
       Checksums& checksums = migration.checksums[dialect];
-      checksums.chain = chain_of(checksums.up, std::move(needed_chains));
+      checksums.chain = chain_of(checksums.up, needed_chains(migration, dialect));
     }
   }
+}
+
+/// What `migration` needs stands before it in the order, so the chains are known already.
+std::vector<std::string_view> MigrationSet::needed_chains(const Migration& migration,
+                                                          Dialect dialect) const {
+  std::vector<std::string_view> chains;
+  for (const auto* list : {&migration.parents, &migration.depends}) {
+    for (const RevisionId& id : *list) {
+      chains.push_back(find(id)->checksums.at(dialect).chain);
+    }
+  }
+  return chains;
 }
 
 MigrationSet MigrationSet::build(std::vector<Migration> migrations) {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/migration.h"
@@ -33,11 +34,13 @@ class MigrationSet {
   const std::vector<Migration>& in_order() const noexcept { return in_order_; }
 
   /// One SHA-256 in hex over everything that acts, up and down, both dialects; what a plan's digest
-  /// and a run bind to. Comments between header lines, messages and labels are not part of it.
+  /// and a run bind to. Messages and labels are not part of it.
   std::string digest() const;
 
  private:
   MigrationSet(std::vector<Migration> in_order, RevisionGraph graph);
+
+  std::vector<std::string_view> needed_chains(const Migration& migration, Dialect dialect) const;
 
   std::vector<Migration> in_order_;  ///< In the order of graph_.
   RevisionGraph graph_;

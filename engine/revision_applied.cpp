@@ -146,7 +146,9 @@ std::vector<RevisionId> RevisionGraph::to_undo(const RevisionSet& applied,
   for (std::size_t i = 0; i < in_order_.size(); ++i) {
     const bool loses_something = std::any_of(
         needs_[i].begin(), needs_[i].end(), [&](std::size_t needed) { return going[needed] != 0; });
-    going[i] |= static_cast<char>(loses_something && marks[i] != 0);
+    if (loses_something) {
+      going[i] = marks[i];
+    }
     if (going[i] != 0) {
       steps.push_back(in_order_[i].id);
     }

@@ -205,7 +205,7 @@ RevisionGraph::Marks RevisionGraph::lineage_marks(const RevisionId& id) const {
   Marks marks = reached({start}, parents_);
   const Marks above = reached({start}, children_);
   for (std::size_t i = 0; i < marks.size(); ++i) {
-    marks[i] |= above[i];
+    marks[i] = std::max(marks[i], above[i]);
   }
   return marks;
 }

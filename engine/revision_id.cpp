@@ -11,11 +11,23 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kReservedWords = {
     "head", "heads", "base", "current", "none"};
-constexpr std::string_view kReferenceCharacters = "@-+:,";
+constexpr std::size_t kMaxLength = 200;
+
+/// The first five separate ids in references such as id+2, a:b and branch@head; the others would
+/// make paths of file names.
+constexpr std::string_view kRefused = "@-+:,/\\";
 
 bool is_control(char c) noexcept {
   const auto byte = static_cast<unsigned char>(c);
   return byte < 0x20U || byte == 0x7FU;
+}
+
+bool is_reserved(std::string_view name) {
+  std::string lower(name);
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return std::find(kReservedWords.begin(), kReservedWords.end(), lower) != kReservedWords.end();
 }
 
 }  // namespace
@@ -28,13 +40,16 @@ std::optional<NameDefect> name_defect(std::string_view name) {
   if (name.empty()) {
     return NameDefect{"is empty", "Give it at least one character."};
   }
-  if (std::find(kReservedWords.begin(), kReservedWords.end(), name) != kReservedWords.end()) {
+  if (name.size() > kMaxLength) {
+    return NameDefect{fmt::format("is longer than {} bytes", kMaxLength), "Shorten it."};
+  }
+  if (is_reserved(name)) {
     return NameDefect{"is a reserved word",
                       "Rename it: head, heads, base, current and none have meanings of their own."};
   }
-  if (const auto at = name.find_first_of(kReferenceCharacters); at != std::string_view::npos) {
+  if (const auto at = name.find_first_of(kRefused); at != std::string_view::npos) {
     return NameDefect{fmt::format("holds '{}'", name[at]),
-                      "Rename it: @ - + : and , have meanings of their own in references."};
+                      "Rename it: use letters, digits and underscores."};
   }
   if (std::any_of(name.begin(), name.end(), is_control)) {
     return NameDefect{"holds a control character", "Rename it: use letters and digits."};

@@ -36,9 +36,9 @@ struct NameDefect {
   std::string hint;  ///< A whole sentence.
 };
 
-/// What is wrong with `name` as an id or a label; nullopt when it may be one. It must not be empty,
-/// a reserved word (head, heads, base, current, none), or hold one of @ - + : , a blank or a
-/// control character.
+/// What is wrong with `name` as an id or a label; nullopt when it may be one. It takes 1 to 200
+/// bytes, is no reserved word (head, heads, base, current, none, in any case), and holds none of
+/// @ - + : , / \, no blank and no control character.
 std::optional<NameDefect> name_defect(std::string_view name);
 
 /// `text` in single quotes, control characters written as \x01, for messages.

@@ -239,10 +239,10 @@ Ids Resolver::walked(Ids from, int steps) const {
   return from;
 }
 
-void refuse_steps(const Ref& ref, std::string_view verb, std::string_view way) {
+[[noreturn]] void refuse_steps(const Ref& ref, std::string_view verb, std::string_view way) {
   throw GraphError(Kind::invalid_ref,
                    fmt::format("{} does not lead {}", in_quotes(ref.text), way),
-                   fmt::format("An {} goes {}; name a revision, or turn the sign.", verb, way));
+                   fmt::format("{} goes {}; name a revision, or turn the sign.", verb, way));
 }
 
 /// Everything that directly follows one of `ids`.
@@ -253,6 +253,26 @@ Ids children_of_all(const RevisionGraph& graph, const Ids& ids) {
     children.insert(children.end(), more.begin(), more.end());
   }
   return children;
+}
+
+/// Refuses to count down from one of `start` that the tenant went on from, on another branch: who
+/// says "users@-1" to a tenant that never began "users" does not mean what it shares with "files".
+void refuse_followed(const RevisionGraph& graph,
+                     const Ref& ref,
+                     const Ids& start,
+                     const RevisionSet& applied) {
+  for (const RevisionId& id : start) {
+    for (const RevisionId& child : graph.children_of(id)) {
+      if (applied.contains(child)) {
+        throw GraphError(Kind::out_of_range,
+                         fmt::format("{} starts at {}, which applied {} of another branch follows",
+                                     in_quotes(ref.text),
+                                     in_quotes(id),
+                                     in_quotes(child)),
+                         "Name the revision to go back to.");
+      }
+    }
+  }
 }
 
 }  // namespace
@@ -277,27 +297,29 @@ RevisionId resolve_one(const RevisionGraph& graph,
 Ids resolve_upgrade(const RevisionGraph& graph, std::string_view ref, const RevisionSet& applied) {
   const Resolver resolver(graph, ref, applied);
   if (resolver.ref().starts_at_current() && resolver.ref().steps < 0) {
-    refuse_steps(resolver.ref(), "upgrade", "up");
+    refuse_steps(resolver.ref(), "An upgrade", "up");
   }
   return resolver.walked(resolver.start(), resolver.ref().steps);
 }
 
 Ids resolve_downgrade(const RevisionGraph& graph,
-                      std::string_view text,
+                      std::string_view ref,
                       const RevisionSet& applied) {
-  const Resolver resolver(graph, text, applied);
-  const Ref& ref = resolver.ref();
-  if (ref.starts_at_current() && ref.steps > 0) {
-    refuse_steps(ref, "downgrade", "down");
+  const Resolver resolver(graph, ref, applied);
+  const int steps = resolver.ref().steps;
+  if (resolver.ref().starts_at_current() && steps > 0) {
+    refuse_steps(resolver.ref(), "A downgrade", "down");
   }
-  if (ref.starts_at_current() && ref.steps < 0) {
+  if (resolver.ref().starts_at_current() && steps < 0) {
+    const Ids start = resolver.start();
+    refuse_followed(graph, resolver.ref(), start, applied);
     // The Nth revision from the top is the last one to go. So a step past it is not taken, and
     // "-1" works on a merge.
-    const Ids last = resolver.walked(resolver.start(), ref.steps + 1);
+    Ids last = resolver.walked(start, steps + 1);
     resolver.walked(last, -1);
     return last;
   }
-  const Ids kept = resolver.walked(resolver.start(), ref.steps);
+  const Ids kept = resolver.walked(resolver.start(), steps);
   if (!kept.empty()) {
     return resolver.on_branch(children_of_all(graph, kept));
   }

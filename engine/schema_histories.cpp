@@ -1,7 +1,10 @@
 #include "engine/schema_histories.h"
 
 #include <algorithm>
+#include <iterator>
+#include <optional>
 #include <set>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -13,7 +16,7 @@ namespace {
 /// Which of `schemas` exist, and which of them hold a history.
 constexpr std::string_view kLook = R"(SELECT n.nspname, EXISTS (
     SELECT FROM pg_catalog.pg_class c
-     WHERE c.relnamespace = n.oid AND c.relname = 'drover_tenant')
+     WHERE c.relnamespace = n.oid AND c.relname IN ('drover_tenant', 'drover_revisions'))
   FROM pg_catalog.pg_namespace n WHERE n.nspname = ANY ($1::text[]))";
 
 /// `schemas` as an array literal.
@@ -34,7 +37,7 @@ std::string array_of(const std::vector<std::string>& schemas) {
 
 /// One statement for the histories of `schemas`: the rows of HistoryTables::read() with the number
 /// of the schema in front. Its SQL is built from that one, so the two cannot drift apart.
-std::string read_all(const std::vector<std::string>& schemas) {
+std::string read_all(std::span<const std::string> schemas) {
   std::string sql;
   for (std::size_t i = 0; i < schemas.size(); ++i) {
     const HistoryTables tables(Dialect::postgres, schemas[i]);
@@ -43,11 +46,11 @@ std::string read_all(const std::vector<std::string>& schemas) {
                        i,
                        tables.read().sql);
   }
-  return sql;
+  return sql + "\nORDER BY 1, 2, 3, 4, 5";
 }
 
 void take(const ResultSet& rows,
-          const std::vector<std::string>& schemas,
+          std::span<const std::string> schemas,
           std::map<std::string, History>& by_schema) {
   ResultSet one;
   for (std::size_t from = 0; from < rows.rows.size();) {
@@ -67,50 +70,83 @@ void take(const ResultSet& rows,
   }
 }
 
+class Reader {
+ public:
+  Reader(Session& session, const Patience& patience) : session_(session), patience_(patience) {}
+
+  /// False when nothing more can be asked.
+  bool read_chunk(const std::vector<std::string>& schemas);
+  SchemaHistories take_result() { return std::move(result_); }
+
+ private:
+  bool read_histories(std::span<const std::string> schemas);
+  bool give_up(const SqlError& error);
+
+  Session& session_;
+  const Patience& patience_;
+  SchemaHistories result_;
+};
+
+bool Reader::give_up(const SqlError& error) {
+  result_.fault = fault_from(error, "reading the histories of many schemas");
+  return false;
+}
+
+bool Reader::read_chunk(const std::vector<std::string>& schemas) {
+  const Statement look{kLook, {array_of(schemas)}, Author::drover};
+  const Exchange seen = session_.exchange(std::span(&look, 1), patience_);
+  if (!seen.ok()) {
+    return give_up(*seen.error);
+  }
+  std::set<std::string> there;
+  std::vector<std::string> with_history;
+  for (const auto& row : seen.results.front().rows) {
+    there.insert(text_of(row[0]));
+    if (truth_of(row[1])) {
+      with_history.push_back(text_of(row[0]));
+    } else {
+      result_.by_schema[text_of(row[0])] = {};
+    }
+  }
+  std::copy_if(schemas.begin(),
+               schemas.end(),
+               std::back_inserter(result_.missing),
+               [&](const std::string& schema) { return !there.contains(schema); });
+  return read_histories(with_history);
+}
+
+/// One schema that cannot be read spoils the statement for all, so halves are tried by themselves.
+bool Reader::read_histories(std::span<const std::string> schemas) {
+  if (schemas.empty()) {
+    return true;
+  }
+  const std::string sql = read_all(schemas);
+  const Statement read{sql, {}, Author::drover};
+  const Exchange answer = session_.exchange(std::span(&read, 1), patience_);
+  if (answer.ok()) {
+    take(answer.results.front(), schemas, result_.by_schema);
+    return true;
+  }
+  if (!session_.alive()) {
+    return give_up(*answer.error);
+  }
+  const std::size_t half = schemas.size() / 2;
+  return half == 0 || (read_histories(schemas.first(half)) && read_histories(schemas.subspan(half)));
+}
+
 }  // namespace
 
 SchemaHistories read_schema_histories(Session& session,
                                       const std::vector<std::string>& schemas,
                                       const Patience& patience) {
-  SchemaHistories result;
-  for (std::size_t from = 0; from < schemas.size(); from += kSchemasPerStatement) {
-    const std::size_t to = std::min(from + kSchemasPerStatement, schemas.size());
-    const std::vector<std::string> chunk(schemas.begin() + static_cast<std::ptrdiff_t>(from),
-                                         schemas.begin() + static_cast<std::ptrdiff_t>(to));
-    const Statement look{kLook, {array_of(chunk)}, Author::drover};
-    const Exchange seen = session.exchange(std::span(&look, 1), patience);
-    if (!seen.ok()) {
-      result.fault = fault_from(*seen.error, "reading the histories of many schemas");
-      return result;
-    }
-    std::set<std::string> there;
-    std::vector<std::string> with_history;
-    for (const auto& row : seen.results.front().rows) {
-      there.insert(text_of(row[0]));
-      if (truth_of(row[1])) {
-        with_history.push_back(text_of(row[0]));
-      } else {
-        result.by_schema[text_of(row[0])] = {};
-      }
-    }
-    std::copy_if(chunk.begin(),
-                 chunk.end(),
-                 std::back_inserter(result.missing),
-                 [&](const std::string& schema) { return !there.contains(schema); });
-    if (with_history.empty()) {
-      continue;
-    }
-    const std::string sql = read_all(with_history);
-    const Statement read{sql, {}, Author::drover};
-    const Exchange answer = session.exchange(std::span(&read, 1), patience);
-    if (answer.ok()) {
-      take(answer.results.front(), with_history, result.by_schema);
-    } else if (!session.alive()) {
-      result.fault = fault_from(*answer.error, "reading the histories of many schemas");
-      return result;
-    }
+  Reader reader(session, patience);
+  bool go_on = true;
+  for (std::size_t from = 0; go_on && from < schemas.size(); from += kSchemasPerStatement) {
+    const auto begin = schemas.begin() + static_cast<std::ptrdiff_t>(from);
+    const std::size_t count = std::min(kSchemasPerStatement, schemas.size() - from);
+    go_on = reader.read_chunk({begin, begin + static_cast<std::ptrdiff_t>(count)});
   }
-  return result;
+  return reader.take_result();
 }
 
 }  // namespace drover::engine

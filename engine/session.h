@@ -33,7 +33,7 @@ using SqlValue = std::optional<std::string>;  ///< nullopt is NULL; everything e
 enum class Author { drover, migration };
 
 /// One statement to send. `sql` must outlive the call and hold exactly one statement; $1, $2 ...
-/// (?1, ?2 ... on SQLite) take `params` in order, as text.
+/// take `params` by their number, as text (SQLite: ?1, ?2 ... as well).
 struct Statement {
   std::string_view sql;
   std::vector<SqlValue> params = {};

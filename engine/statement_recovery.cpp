@@ -29,6 +29,28 @@ Recovery unknown(const SqlStatement& statement, std::string why) {
   return recovery;
 }
 
+/// The first `count` words of `text`, in upper case, without comments.
+std::string first_words(std::string_view text, std::size_t count) {
+  std::string words;
+  for (std::size_t i = 0; i < text.size() && count > 0; ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    const std::string_view rest = text.substr(i);
+    if (rest.starts_with("--")) {
+      i += std::min(rest.find('\n'), rest.size());
+    } else if (rest.starts_with("/*")) {
+      i += std::min(rest.find("*/"), rest.size()) + 1;
+    } else if (std::isalpha(c) != 0) {
+      words += static_cast<char>(std::toupper(c));
+      continue;
+    }
+    if (!words.empty() && words.back() != ' ') {
+      words += ' ';
+      --count;
+    }
+  }
+  return words;
+}
+
 /// Runs one question; the rows, or nothing when it could not be asked.
 std::optional<ResultSet> ask(TenantSession& tenant,
                              const OwnedStatement& question,
@@ -87,14 +109,6 @@ std::string shape_of(const std::string& definition) {
          definition.substr(std::min(using_at, definition.size()));
 }
 
-bool says_unique(std::string_view text) {
-  std::string head(text.substr(0, 40));
-  std::transform(head.begin(), head.end(), head.begin(), [](unsigned char c) {
-    return static_cast<char>(std::toupper(c));
-  });
-  return head.find("UNIQUE") != std::string::npos;
-}
-
 /// The server's own text of the index that `statement` asks for, from an empty table like the real
 /// one; rolled back.
 std::optional<std::string> wanted_definition(TenantSession& tenant,
@@ -106,7 +120,7 @@ std::optional<std::string> wanted_definition(TenantSession& tenant,
       {{"BEGIN"},
        {fmt::format("CREATE TEMP TABLE drover_like (LIKE {})", statement.table)},
        {fmt::format("CREATE {} INDEX drover_like_index ON pg_temp.drover_like {}",
-                    says_unique(statement.text) ? "UNIQUE" : "",
+                    first_words(statement.text, 2) == "CREATE UNIQUE " ? "UNIQUE" : "",
                     tail)},
        {"SELECT pg_catalog.pg_get_indexdef('pg_temp.drover_like_index'::pg_catalog.regclass)"},
        {"ROLLBACK"}},
@@ -116,6 +130,21 @@ std::optional<std::string> wanted_definition(TenantSession& tenant,
     return std::nullopt;
   }
   return text_of(answer.results[3].rows.front().front());
+}
+
+Recovery drop_invalid(TenantSession& tenant,
+                      const SqlStatement& statement,
+                      const std::string& index,
+                      const Patience& patience) {
+  const std::string sql = fmt::format("DROP INDEX CONCURRENTLY IF EXISTS {}", index);
+  const Statement drop{sql};
+  const Exchange answer = tenant.exchange(std::span(&drop, 1), patience);
+  if (answer.ok()) {
+    return {};
+  }
+  return unknown(
+      statement,
+      fmt::format("it left the INVALID index {}, which cannot be dropped: {}", index, answer.error->message));
 }
 
 Recovery recover_create_index(TenantSession& tenant,
@@ -132,11 +161,9 @@ Recovery recover_create_index(TenantSession& tenant,
     return {};
   }
   if (!index->valid) {
-    if (index->being_built) {
-      return unknown(statement, fmt::format("a backend is building {}", index->name));
-    }
-    tenant.exchange({{fmt::format("DROP INDEX CONCURRENTLY IF EXISTS {}", index->name)}}, patience);
-    return {};
+    return index->being_built
+               ? unknown(statement, fmt::format("a backend is building {}", index->name))
+               : drop_invalid(tenant, statement, index->name, patience);
   }
   const auto wanted = wanted_definition(tenant, statement, patience);
   if (wanted && shape_of(*wanted) == shape_of(index->definition)) {
@@ -250,7 +277,6 @@ bool may_run_twice(StatementKind kind) {
                                       StatementKind::refresh_concurrently,
                                       StatementKind::alter_system,
                                       StatementKind::cluster_all,
-                                      StatementKind::select,
                                       StatementKind::pragma};
   return std::find(std::begin(kKinds), std::end(kKinds), kind) != std::end(kKinds);
 }
@@ -292,16 +318,11 @@ Recovery recover_statement(TenantSession& tenant,
   return by_question(tenant, statement, question, patience);
 }
 
-void clear_leftovers(TenantSession& tenant,
-                     const SqlStatement& statement,
-                     const Patience& patience) {
-  if (statement.kind != StatementKind::create_index_concurrently || statement.object.empty()) {
-    return;
-  }
-  const auto index = look_at_index(tenant, statement, patience);
-  if (index && index->exists && !index->valid && !index->being_built) {
-    tenant.exchange({{fmt::format("DROP INDEX CONCURRENTLY IF EXISTS {}", index->name)}}, patience);
-  }
+bool runs_in_several_transactions(StatementKind kind) noexcept {
+  constexpr StatementKind kKinds[] = {StatementKind::create_index_concurrently,
+                                      StatementKind::reindex_concurrently,
+                                      StatementKind::detach_concurrently};
+  return std::find(std::begin(kKinds), std::end(kKinds), kind) != std::end(kKinds);
 }
 
 std::optional<TenantFault> taken_by_another(TenantSession& tenant,

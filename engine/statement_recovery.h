@@ -30,15 +30,15 @@ struct Recovery {
   std::optional<TenantFault> fault = {};
 };
 
-/// Looks, and clears away what a cut-short statement left behind.
+/// Looks, and clears away what a cut-short statement left behind. The session has the settings that
+/// the statement itself needs.
 Recovery recover_statement(TenantSession& tenant,
                            const SqlStatement& statement,
                            const Patience& patience);
 
-/// Clears away what a statement left that the server just refused (an INVALID index), best effort.
-void clear_leftovers(TenantSession& tenant,
-                     const SqlStatement& statement,
-                     const Patience& patience);
+/// True for statements that may leave something behind although the server refused them: an INVALID
+/// index, a partition that is half detached.
+bool runs_in_several_transactions(StatementKind kind) noexcept;
 
 /// CREATE INDEX CONCURRENTLY IF NOT EXISTS would take an equal-named index of someone else's for
 /// ours. The fault that says so, or nullopt; asked before the first start.

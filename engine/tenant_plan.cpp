@@ -1,7 +1,6 @@
 #include "engine/tenant_plan.h"
 
 #include <algorithm>
-#include <set>
 
 #include <fmt/format.h>
 
@@ -100,42 +99,78 @@ std::optional<TenantFault> refuse_unit(const Step& step, TransactionMode mode) {
   return std::nullopt;
 }
 
-/// 'name' of ALTER TYPE ... ADD VALUE 'name'; with its quotes.
-std::string_view added_value(std::string_view text) {
-  const std::size_t first = text.find('\'');
-  const std::size_t last = first == std::string_view::npos ? first : text.find('\'', first + 1);
-  return last == std::string_view::npos ? std::string_view() : text.substr(first, last - first + 1);
+std::vector<const Section*> sections_of(const Step& step) {
+  std::vector<const Section*> sections;
+  for (const Unit& unit : step.units) {
+    sections.insert(sections.end(), unit.sections.begin(), unit.sections.end());
+  }
+  return sections;
 }
 
-/// PostgreSQL refuses to use an enum value in the transaction that added it.
-std::optional<TenantFault> enum_value_used(const std::vector<Step>& steps) {
-  std::set<std::string_view> added;
+/// Calls `visit` with each statement of `steps` and its revision, until it returns a fault.
+template <typename Visit>
+std::optional<TenantFault> first_fault(const std::vector<Step>& steps, Visit visit) {
   for (const Step& step : steps) {
-    for (const Unit& unit : step.units) {
-      for (const Section* section : unit.sections) {
-        for (const SqlStatement& statement : section->statements) {
-          if (statement.kind == StatementKind::alter_type_add_value) {
-            added.insert(added_value(statement.text));
-            continue;
-          }
-          for (const std::string_view value : added) {
-            if (!value.empty() && statement.text.find(value) != std::string_view::npos) {
-              return about(step.migration->id,
-                           ErrorCode::usage,
-                           "not_one_transaction",
-                           fmt::format("revision '{}' uses the enum value {}, which a revision "
-                                       "before it adds",
-                                       step.migration->id.value,
-                                       value),
-                           "Run without a single transaction: PostgreSQL lets a new value be used "
-                           "only after the commit.");
-            }
-          }
+    for (const Section* section : sections_of(step)) {
+      for (const SqlStatement& statement : section->statements) {
+        if (auto fault = visit(*step.migration, statement)) {
+          return fault;
         }
       }
     }
   }
   return std::nullopt;
+}
+
+/// PostgreSQL refuses to use an enum value in the transaction that added it.
+std::optional<TenantFault> enum_value_used(const std::vector<Step>& steps) {
+  std::vector<std::string_view> added;
+  return first_fault(steps, [&](const Migration& migration, const SqlStatement& statement) {
+    std::optional<TenantFault> fault;
+    if (statement.kind == StatementKind::alter_type_add_value) {
+      added.push_back(statement.table);
+      return fault;
+    }
+    const auto used = std::find_if(added.begin(), added.end(), [&](std::string_view value) {
+      return !value.empty() && statement.text.find(value) != std::string_view::npos;
+    });
+    if (used != added.end()) {
+      fault = about(migration.id,
+                    ErrorCode::usage,
+                    "not_one_transaction",
+                    fmt::format("revision '{}' uses the enum value {}, which the same transaction "
+                                "would add",
+                                migration.id.value,
+                                *used),
+                    "Run without a single transaction: PostgreSQL lets a new value be used only "
+                    "after the commit.");
+      fault->place = migration.place_of(statement, 0);
+    }
+    return fault;
+  });
+}
+
+/// SQLite cannot turn foreign keys on or off within a transaction.
+std::optional<TenantFault> foreign_keys_differ(const std::vector<Step>& steps) {
+  const auto keeps_on = [](const Step& step) {
+    const std::string* setting = setting_of(*step.migration, "foreign_keys");
+    return setting != nullptr && *setting == "on";
+  };
+  const auto other = std::find_if(steps.begin(), steps.end(), [&](const Step& step) {
+    return keeps_on(step) != keeps_on(steps.front());
+  });
+  if (other == steps.end()) {
+    return std::nullopt;
+  }
+  const RevisionId& id = other->migration->id;
+  return about(id,
+               ErrorCode::usage,
+               "not_one_transaction",
+               fmt::format("revision '{}' sets foreign_keys otherwise than '{}' does, with which it "
+                           "would share a transaction",
+                           id.value,
+                           steps.front().migration->id.value),
+               "Run without a single transaction, or up to the revision before it first.");
 }
 
 std::optional<TenantFault> refuse_downgrade(const Step& step) {
@@ -149,6 +184,46 @@ std::optional<TenantFault> refuse_downgrade(const Step& step) {
                            step.migration->id.value,
                            *step.migration->irreversible),
                "Go down only to a revision after it, or restore a backup.");
+}
+
+/// The itinerary was chosen when the tenant was first seen. Should somebody have taken it elsewhere
+/// since, a step could pull the ground from under what was applied, or lack it.
+std::optional<TenantFault> ground_lacking(const MigrationSet& migrations,
+                                          const std::vector<Step>& steps,
+                                          RevisionSet applied) {
+  const auto needs = [](const Migration& migration, const RevisionId& id) {
+    return std::find(migration.parents.begin(), migration.parents.end(), id) !=
+               migration.parents.end() ||
+           std::find(migration.depends.begin(), migration.depends.end(), id) !=
+               migration.depends.end();
+  };
+  for (const Step& step : steps) {
+    const Migration& migration = *step.migration;
+    const bool up = step.direction == Direction::up;
+    const auto lacking = [&](const RevisionId& id) { return !applied.contains(id); };
+    const bool lacks = up && (std::any_of(migration.parents.begin(), migration.parents.end(), lacking) ||
+                              std::any_of(migration.depends.begin(), migration.depends.end(), lacking));
+    const bool needed = !up && std::any_of(applied.begin(), applied.end(), [&](const RevisionId& id) {
+      const Migration* other = migrations.find(id);
+      return other != nullptr && needs(*other, migration.id);
+    });
+    if (lacks || needed) {
+      return about(migration.id,
+                   ErrorCode::busy,
+                   "history_moves",
+                   fmt::format("revision '{}' was to go {}, and the tenant was taken elsewhere "
+                               "meanwhile",
+                               migration.id.value,
+                               name_of(step.direction)),
+                   "Find out who else migrates this tenant, and try again.");
+    }
+    if (up) {
+      applied.insert(migration.id);
+    } else {
+      applied.erase(migration.id);
+    }
+  }
+  return std::nullopt;
 }
 
 Step step_of(const Migration& migration, Dialect dialect, Direction direction) {
@@ -179,33 +254,41 @@ std::optional<TenantFault> add_half_done(const MigrationSet& migrations,
                  fmt::format("revision '{}' is half done, and its file is not here", id.value),
                  "Use the migrations that it was started with.");
   }
-  const bool was_down =
-      !history.steps.empty() && history.steps.front().direction == Direction::down;
-  const auto begun = was_down ? Direction::down : Direction::up;
-  if (begun == itinerary.direction) {
-    Step step = step_of(*migration, dialect, begun);
-    if (auto fault = go_on(step, history)) {
-      return fault;
-    }
-    steps.push_back(std::move(step));
-    return std::nullopt;
+  const auto& wanted = itinerary.revisions;
+  const bool asked_for = std::find(wanted.begin(), wanted.end(), id) != wanted.end();
+  const Direction begun = direction_in_progress(history);
+  const bool goes_on = begun == itinerary.direction;
+  const bool undoes = begun == Direction::up && itinerary.direction == Direction::down &&
+                      from_partial == FromPartial::yes;
+  if (!asked_for || !(goes_on || undoes)) {
+    const bool down = begun == Direction::down;
+    return about(id,
+                 ErrorCode::incomplete,
+                 "partial",
+                 fmt::format("revision '{}' is half {}", id.value, down ? "undone" : "done"),
+                 down ? "Finish the downgrade first."
+                      : "Finish it with an upgrade, or undo it with --from-partial.");
   }
-  if (begun == Direction::up && from_partial == FromPartial::yes) {
-    Step step = step_of(*migration, dialect, Direction::down);
-    step.resumed = true;
-    step.recorded = false;
-    steps.push_back(std::move(step));
-    return std::nullopt;
-  }
-  return about(id,
-               ErrorCode::incomplete,
-               "partial",
-               fmt::format("revision '{}' is half {}", id.value, was_down ? "undone" : "done"),
-               was_down ? "Finish the downgrade first."
-                        : "Finish it with an upgrade, or undo it with --from-partial.");
+  Step step = step_of(*migration, dialect, itinerary.direction);
+  step.resumed = true;
+  step.recorded = itinerary.direction == Direction::up || history.find(id) != nullptr;
+  auto fault = goes_on ? go_on(step, history) : std::nullopt;
+  steps.push_back(std::move(step));
+  return fault;
 }
 
 }  // namespace
+
+Direction direction_in_progress(const History& history) {
+  // Rows of the way up stay while a revision that is half done is undone.
+  const bool any_down = std::any_of(history.steps.begin(),
+                                    history.steps.end(),
+                                    [](const StepRecord& step) {
+                                      return step.direction == Direction::down;
+                                    });
+  const bool recorded = history.find(RevisionId{history.tenant.in_progress}) != nullptr;
+  return any_down || recorded ? Direction::down : Direction::up;
+}
 
 bool Goal::relative() const noexcept {
   const std::size_t sign = target.find_first_of("+-");
@@ -254,7 +337,10 @@ TenantPlan plan_tenant(const MigrationSet& migrations,
     }
   }
   if (!plan.fault && mode == TransactionMode::all) {
-    plan.fault = enum_value_used(steps);
+    plan.fault = dialect == Dialect::postgres ? enum_value_used(steps) : foreign_keys_differ(steps);
+  }
+  if (!plan.fault) {
+    plan.fault = ground_lacking(migrations, steps, applied);
   }
   if (!plan.fault) {
     plan.steps = std::move(steps);

@@ -50,6 +50,9 @@ Itinerary itinerary_for(const MigrationSet& migrations,
                         const RevisionSet& applied,
                         const Goal& goal);
 
+/// Which way the revision in progress was going.
+Direction direction_in_progress(const History& history);
+
 struct TenantPlan {
   std::vector<Step> steps;           ///< Empty: nothing to do.
   std::optional<TenantFault> fault;  ///< Set: nothing may be done. `steps` is then empty.

@@ -1,6 +1,7 @@
 #include "engine/tenant_session.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include <fmt/format.h>
 
@@ -15,11 +16,18 @@ constexpr int kOldestPostgres = 130000;
 /// What a message may take beyond its statements' own timeouts: the network, and a busy server.
 constexpr Milliseconds kGrace{30'000};
 
-/// Between two looks at a lock that someone else holds, with jitter so that two never march in
-/// step.
-Milliseconds lock_pause(int round) {
-  const int spread = (round * 37) % 60;
-  return Milliseconds(std::min(40 + round * 20, 400) + spread);
+/// Between two looks at a lock that someone else holds, or at a server that is away; `jitter` keeps
+/// two that wait from marching in step.
+Milliseconds pause_before(int round, std::int64_t jitter) {
+  constexpr std::int64_t kSpread = 60;
+  return Milliseconds(std::min(40 + round * 20, 400) + std::abs(jitter + round * 37) % kSpread);
+}
+
+/// Faults that connecting again may cure.
+bool may_pass(const TenantFault& fault) {
+  return fault.fault_class == FaultClass::server_down ||
+         fault.fault_class == FaultClass::no_connection ||
+         fault.fault_class == FaultClass::session_killed;
 }
 
 std::string history_schema_of(const Target& target, const ApproachOptions& options) {
@@ -61,8 +69,17 @@ std::optional<TenantFault> TenantSession::approach(KeptSession* kept, const Pati
   if (kept != nullptr && kept->session && kept->connection == target_.connection) {
     session_ = std::move(kept->session);
     foreign_lock_ = kept->lock_key;
-    needs_reset_ = kept->needs_reset;
-  } else if (auto fault = open(OpenOptions::Purpose::change, patience)) {
+    needs_reset_ = true;  // of the other tenant's facts, if of nothing else
+    auto fault = greet(TakeLock::yes, patience);
+    if (alive()) {
+      return fault;
+    }
+  }
+  return open_and_greet(patience);
+}
+
+std::optional<TenantFault> TenantSession::open_and_greet(const Patience& patience) {
+  if (auto fault = open(OpenOptions::Purpose::change, patience)) {
     return fault;
   }
   return greet(TakeLock::yes, patience);
@@ -84,12 +101,7 @@ std::optional<TenantFault> TenantSession::open(OpenOptions::Purpose purpose,
   OpenResult opened = factory_.open(
       target_, open, no_later_than(patience, clock_.now() + options_.connect_timeout));
   if (!opened.session) {
-    TenantFault fault = fault_from(*opened.error, "connecting");
-    if (fault.fault_class == FaultClass::transient) {  // a deadline while connecting
-      fault.fault_class = FaultClass::no_connection;
-      fault.code = ErrorCode::unreachable;
-    }
-    return fault;
+    return unopened(*opened.error);
   }
   session_ = std::move(opened.session);
   if (target_.dialect == Dialect::postgres && session_->info().server_version < kOldestPostgres) {
@@ -100,6 +112,25 @@ std::optional<TenantFault> TenantSession::open(OpenOptions::Purpose purpose,
         "Upgrade the server: PostgreSQL 13 is the oldest that Drover knows.");
   }
   return std::nullopt;
+}
+
+TenantFault TenantSession::unopened(const SqlError& error) const {
+  TenantFault fault = fault_from(error, "connecting");
+  if (fault.kind == "protocol_violation") {  // a pooler does not know our startup options
+    return pooler_in_between();
+  }
+  if (error.origin == SqlError::Origin::deadline) {
+    fault.fault_class = FaultClass::no_connection;
+    fault.code = ErrorCode::unreachable;
+  }
+  return fault;
+}
+
+TenantFault TenantSession::pooler_in_between() const {
+  return found(ErrorCode::incomplete,
+               "pooler_in_between",
+               fmt::format("a connection pooler stands between us and {}", target_.server),
+               "Give the server's own address as the target; a pooler's may be its 'pooled'.");
 }
 
 std::optional<TenantFault> TenantSession::greet(TakeLock take, const Patience& patience) {
@@ -137,10 +168,7 @@ std::optional<TenantFault> TenantSession::greet(TakeLock take, const Patience& p
 
 std::optional<TenantFault> TenantSession::check_contact(const Contact& contact) const {
   if (contact.backend_pid != session_->info().backend_pid) {
-    return found(ErrorCode::incomplete,
-                 "pooler_in_between",
-                 fmt::format("a connection pooler stands between us and {}", target_.server),
-                 "Give the server's own address as the target; a pooler's may be its 'pooled'.");
+    return pooler_in_between();
   }
   if (contact.standby) {
     return found(ErrorCode::unreachable,
@@ -162,7 +190,7 @@ std::optional<TenantFault> TenantSession::take_history(const Exchange& answer,
                                                        const Patience& patience) {
   history_ = {};
   if (!answer.ok()) {
-    if (says_no_history(*answer.error)) {
+    if (tables_.says_no_history(*answer.error)) {
       return std::nullopt;
     }
     return explain_unreadable(*answer.error, patience);
@@ -217,7 +245,7 @@ std::optional<TenantFault> TenantSession::look(const Patience& patience) {
     return fault;
   }
   Exchange answer = exchange({tables_.read()}, patience);
-  if (answer.ok() || !says_no_history(*answer.error) || target_.dialect == Dialect::sqlite) {
+  if (answer.ok() || !tables_.says_no_history(*answer.error) || target_.dialect == Dialect::sqlite) {
     return take_history(answer, 0, patience);
   }
   answer = exchange({contact_statement(tables_schema(), lock_key_, TakeLock::no)}, patience);
@@ -238,20 +266,21 @@ std::optional<TenantFault> TenantSession::lock(const Patience& patience) {
 }
 
 std::optional<TenantFault> TenantSession::come_back(const Patience& patience) {
-  const SteadyTime limit = clock_.now() + options_.statement_timeout;
-  if (auto fault = open(OpenOptions::Purpose::change, patience)) {
+  const SteadyTime lock_by = statement_deadline();
+  const SteadyTime connect_by =
+      std::min(clock_.now() + options_.connect_timeout, patience.deadline);
+  auto fault = open_and_greet(patience);
+  for (int round = 0; fault && may_pass(*fault) && clock_.now() < connect_by &&
+                      !patience.stop.stop_requested();
+       ++round) {
+    clock_.wait_until(clock_.now() + pause_before(round, lock_key_), patience.stop);
+    fault = open_and_greet(patience);
+  }
+  if (fault || locked_) {
     return fault;
   }
-  if (auto fault = greet(TakeLock::yes, patience)) {
-    return fault;
-  }
-  if (locked_) {
-    return std::nullopt;
-  }
-  if (auto fault = poll_lock(limit, patience)) {
-    return fault;
-  }
-  return reread(patience);
+  fault = poll_lock(lock_by, patience);
+  return fault ? fault : reread(patience);
 }
 
 std::optional<TenantFault> TenantSession::poll_lock(SteadyTime until, const Patience& patience) {
@@ -265,10 +294,11 @@ std::optional<TenantFault> TenantSession::poll_lock(SteadyTime until, const Pati
     if (locked_) {
       break;
     }
-    if (patience.stop.stop_requested() || clock_.now() >= std::min(until, patience.deadline)) {
+    if (clock_.now() >= std::min(until, patience.deadline)) {
       return lock_held(patience);
     }
-    clock_.wait_until(clock_.now() + lock_pause(round), patience.stop);
+    clock_.wait_until(clock_.now() + pause_before(round, session_->info().backend_pid),
+                      patience.stop);
   }
   return std::nullopt;
 }
@@ -323,8 +353,13 @@ Exchange TenantSession::exchange(const std::vector<OwnedStatement>& statements,
   for (const OwnedStatement& statement : statements) {
     views.push_back(statement.view());
   }
-  const SteadyTime limit = clock_.now() + options_.statement_timeout + kGrace;
-  return exchange(views, no_later_than(patience, limit));
+  return exchange(views, no_later_than(patience, statement_deadline()));
+}
+
+SteadyTime TenantSession::statement_deadline() const {
+  return options_.statement_timeout == Milliseconds::zero()
+             ? SteadyTime::max()
+             : clock_.now() + options_.statement_timeout + kGrace;
 }
 
 void TenantSession::roll_back() {
@@ -341,8 +376,7 @@ KeptSession TenantSession::keep() {
   }
   return {std::move(session_),
           target_.connection,
-          locked_ ? std::optional(lock_key_) : std::nullopt,
-          needs_reset_};
+          locked_ ? std::optional(lock_key_) : std::nullopt};
 }
 
 }  // namespace drover::engine

@@ -40,7 +40,6 @@ struct KeptSession {
   std::unique_ptr<Session> session;
   std::string connection;  ///< Target::connection that it was opened for.
   std::optional<std::int64_t> lock_key;
-  bool needs_reset = false;  ///< A migration's statements ran in it since the last reset.
 };
 
 class TenantSession {
@@ -59,8 +58,9 @@ class TenantSession {
   /// Polls for the lock until `options.lock_wait` is over, then reads the history again.
   std::optional<TenantFault> lock(const Patience& patience);
 
-  /// Throws the session away, connects again, and waits for the lock as long as a statement may
-  /// take: an orphan of ours holds it until it is gone. Then reads the history.
+  /// Throws the session away, connects again (trying for as long as connecting may take: a server
+  /// that crashed is soon back), and waits for the lock as long as a statement may take: an orphan
+  /// of ours holds it until it is gone. Then reads the history.
   std::optional<TenantFault> come_back(const Patience& patience);
 
   /// Reads tenant row, revisions and, when something is in progress, steps again.
@@ -99,11 +99,16 @@ class TenantSession {
   /// Ends an open transaction, best effort.
   void roll_back();
 
+  /// When a statement that begins now has had all the time that statement_timeout gives, and some
+  /// for the network.
+  SteadyTime statement_deadline() const;
+
   /// Hands the session over for the next tenant of the same database; empty when it is not fit.
   KeptSession keep();
 
  private:
   std::optional<TenantFault> open(OpenOptions::Purpose purpose, const Patience& patience);
+  std::optional<TenantFault> open_and_greet(const Patience& patience);
   std::optional<TenantFault> greet(TakeLock take, const Patience& patience);
   std::optional<TenantFault> check_contact(const Contact& contact) const;
   std::optional<TenantFault> take_history(const Exchange& answer,
@@ -112,6 +117,8 @@ class TenantSession {
   std::optional<TenantFault> explain_unreadable(const SqlError& error, const Patience& patience);
   std::optional<TenantFault> read_steps(const Patience& patience);
   std::optional<TenantFault> poll_lock(SteadyTime until, const Patience& patience);
+  TenantFault unopened(const SqlError& error) const;
+  TenantFault pooler_in_between() const;
   TenantFault newer_format(std::int64_t format) const;
   TenantFault lock_held(const Patience& patience);
   const std::string& tables_schema() const;

@@ -24,16 +24,17 @@ constexpr std::string_view kNames[] = {"unreachable",
 std::string progress_of(const MigrationSet& migrations, Dialect dialect, const History& history) {
   const RevisionId id{history.tenant.in_progress};
   const Migration* migration = migrations.find(id);
+  const Direction direction = direction_in_progress(history);
+  const bool down = direction == Direction::down;
   int done = 0;
   for (const StepRecord& step : history.steps) {
-    if (step.done || step.statement > 0) {
+    if (step.direction == direction) {
       done = std::max(done, step.statement == 0 ? step.unit : step.unit - 1);
     }
   }
   if (migration == nullptr) {
     return fmt::format("{} units of revision '{}'", done, id.value);
   }
-  const bool down = !history.steps.empty() && history.steps.front().direction == Direction::down;
   const auto units = down ? down_units(*migration, dialect) : up_units(*migration, dialect);
   return fmt::format(
       "{} of {} units of revision '{}' {}", done, units.size(), id.value, down ? "undone" : "done");

@@ -1,8 +1,13 @@
 #include "engine/transaction_script.h"
 
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+
 #include <fmt/format.h>
 
 #include "engine/base/sha256.h"
+#include "engine/statement_recovery.h"
 
 namespace drover::engine {
 namespace {
@@ -17,7 +22,52 @@ bool checks_foreign_keys(const Migration* migration) {
   return setting == nullptr || *setting != "on";
 }
 
+/// A duration as a header has it, "90s"; the loader has seen that it is one.
+Milliseconds duration_of(std::string_view text) {
+  struct UnitName {
+    std::string_view name;
+    std::int64_t milliseconds;
+  };
+  constexpr UnitName kUnits[] = {
+      {"ms", 1}, {"s", 1'000}, {"min", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};
+  std::int64_t number = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string_view rest = text.substr(static_cast<std::size_t>(parsed.ptr - text.data()));
+  const auto* const unit =
+      std::find_if(std::begin(kUnits), std::end(kUnits), [&](const UnitName& candidate) {
+        return candidate.name == rest;
+      });
+  return Milliseconds(unit == std::end(kUnits) ? number : number * unit->milliseconds);
+}
+
 }  // namespace
+
+std::vector<OwnedStatement> header_settings(const Migration& migration, SetFor scope) {
+  std::vector<OwnedStatement> statements;
+  for (const HeaderSetting& setting : migration.settings) {
+    if (setting.name == "foreign_keys") {
+      continue;
+    }
+    // role and search_path are names and go as they are written; they were checked when read
+    const bool verbatim = setting.name == "search_path" || setting.name == "role";
+    statements.push_back(
+        {fmt::format("SET {}{} = {}",
+                     scope == SetFor::transaction ? "LOCAL " : "",
+                     setting.name,
+                     verbatim ? setting.value : quoted_literal(Dialect::postgres, setting.value))});
+  }
+  return statements;
+}
+
+std::optional<Milliseconds> timeout_of(const SqlStatement& statement,
+                                       const Migration& migration,
+                                       Milliseconds usual) {
+  const std::string* wanted = setting_of(migration, "statement_timeout");
+  const Milliseconds timeout = wanted == nullptr ? usual : duration_of(*wanted);
+  const bool none =
+      timeout == Milliseconds::zero() || runs_without_timeouts(statement.kind);
+  return none ? std::nullopt : std::optional(timeout);
+}
 
 std::string checksum_of(const Unit& unit) {
   base::Sha256 hash;
@@ -44,96 +94,118 @@ void ScriptWriter::own(Role role, OwnedStatement statement, Expect expect) {
   lines_.push_back({role, expect, std::move(statement), nullptr, migration_, step_});
 }
 
+void ScriptWriter::control(std::string sql) {
+  own(Role::control, {std::move(sql)});
+}
+
 void ScriptWriter::settle(Resets resets) {
   migration_ = nullptr;
   if (resets == Resets::yes) {
     for (const OwnedStatement& reset : context_.resets) {
       own(Role::settings, reset);
     }
+    role_is_reset_ = true;
   }
   for (const OwnedStatement& setting : context_.settings) {
     own(Role::settings, setting);
   }
 }
 
-void ScriptWriter::create_tables(const std::string& environment, bool production) {
-  migration_ = nullptr;
-  own(Role::control, {on_sqlite() ? "BEGIN IMMEDIATE" : "BEGIN"});
-  for (OwnedStatement& statement : context_.tables->create(environment, production)) {
-    own(Role::control, std::move(statement));
+void ScriptWriter::arrange(const std::vector<OwnedStatement>& statements) {
+  for (const OwnedStatement& statement : statements) {
+    own(Role::control, statement);
   }
-  own(Role::control, {"COMMIT"});
 }
 
-void ScriptWriter::begin(const Step* step, const std::string& in_progress) {
+void ScriptWriter::create_tables(const std::string& environment, bool production) {
+  migration_ = nullptr;
+  control(on_sqlite() ? "BEGIN IMMEDIATE" : "BEGIN");
+  for (OwnedStatement& statement : context_.tables->create(environment, production)) {
+    own(Role::create, std::move(statement));
+  }
+  lines_.back().role = Role::identity;
+  control("COMMIT");
+}
+
+void ScriptWriter::begin(const Step* step, const std::optional<std::string>& in_progress) {
   migration_ = step == nullptr ? nullptr : step->migration;
   if (on_sqlite()) {
-    const bool off = checks_foreign_keys(migration_);
-    own(Role::control, {off ? "PRAGMA foreign_keys = OFF" : "PRAGMA foreign_keys = ON"});
+    control("PRAGMA query_only = OFF");  // a verify that failed has left it on
+    control(checks_foreign_keys(migration_) ? "PRAGMA foreign_keys = OFF"
+                                            : "PRAGMA foreign_keys = ON");
   }
-  own(Role::control, {on_sqlite() ? "BEGIN IMMEDIATE" : "BEGIN"});
+  control(on_sqlite() ? "BEGIN IMMEDIATE" : "BEGIN");
+  if (!on_sqlite() && !role_is_reset_) {
+    control("RESET ROLE");
+  }
+  role_is_reset_ = false;
   own(Role::fence,
       context_.tables->fence(epoch_, in_progress),
       on_sqlite() ? Expect::one_row_changed : Expect::nothing);
   ++epoch_;
+  const bool count = context_.violations == ScriptContext::CountViolations::before_and_after;
+  if (on_sqlite() && step != nullptr && count && checks_foreign_keys(migration_)) {
+    own(Role::control, {"PRAGMA foreign_key_check"}, Expect::violations_before);
+  }
 }
 
 void ScriptWriter::commit() {
   if (on_sqlite() && checks_foreign_keys(migration_)) {
-    own(Role::control, {"PRAGMA foreign_key_check"}, Expect::no_rows);
+    own(Role::control, {"PRAGMA foreign_key_check"}, Expect::no_new_violations);
   }
   own(Role::commit, {"COMMIT"});
 }
 
-void ScriptWriter::header_settings() {
+void ScriptWriter::apply_header() {
   if (on_sqlite()) {
     return;
   }
-  for (const HeaderSetting& setting : migration_->settings) {
-    if (setting.name == "foreign_keys") {
-      continue;
-    }
-    // search_path is a list of names and goes as it is written; it was checked when it was read
-    const bool verbatim = setting.name == "search_path";
-    own(Role::control,
-        {fmt::format("SET LOCAL {} = {}",
-                     setting.name,
-                     verbatim ? setting.value : quoted_literal(Dialect::postgres, setting.value))});
+  for (OwnedStatement& setting : header_settings(*migration_, SetFor::transaction)) {
+    own(Role::control, std::move(setting));
   }
 }
 
 void ScriptWriter::statement(const SqlStatement& statement) {
-  // A validation reads the whole table and blocks nobody, so no timeout may cut it short.
-  const bool unlimited = statement.kind == StatementKind::validate_constraint && !on_sqlite();
-  if (unlimited) {
-    own(Role::control, {"SET LOCAL statement_timeout = 0"});
+  if (statement.kind == StatementKind::validate_constraint && !on_sqlite()) {
+    unlimited(statement);
+    return;
   }
   bytes_ += statement.text.size();
   lines_.push_back({Role::statement, Expect::nothing, {}, &statement, migration_, step_});
-  if (unlimited) {
-    const std::string* wanted = setting_of(*migration_, "statement_timeout");
-    own(Role::control,
-        {fmt::format(
-            "SET LOCAL statement_timeout = '{}'",
-            wanted != nullptr ? *wanted : std::to_string(context_.statement_timeout.count()))});
-  }
+}
+
+/// A validation reads the whole table and blocks nobody, so no timeout may cut it short.
+void ScriptWriter::unlimited(const SqlStatement& statement) {
+  const auto set = [&](std::string_view name, std::string_view value) {
+    control(fmt::format("SET LOCAL {} = '{}'", name, value));
+  };
+  const auto usual = [&](std::string_view name, Milliseconds otherwise) {
+    const std::string* wanted = setting_of(*migration_, name);
+    return wanted != nullptr ? *wanted : std::to_string(otherwise.count());
+  };
+  set("lock_timeout", "0");
+  set("statement_timeout", "0");
+  bytes_ += statement.text.size();
+  lines_.push_back({Role::statement, Expect::nothing, {}, &statement, migration_, step_});
+  set("lock_timeout", usual("lock_timeout", context_.lock_timeout));
+  set("statement_timeout", usual("statement_timeout", context_.statement_timeout));
 }
 
 void ScriptWriter::verify(const SqlStatement& statement) {
   const bool sqlite = on_sqlite();
   if (sqlite) {
-    own(Role::control, {"PRAGMA query_only = ON"});
+    control("PRAGMA query_only = ON");
   } else {
-    own(Role::control, {"SAVEPOINT drover_verify"});
-    own(Role::control, {"SET LOCAL transaction_read_only = on"});
+    control("SAVEPOINT drover_verify");
+    control("SET LOCAL transaction_read_only = on");
   }
   bytes_ += statement.text.size();
   lines_.push_back({Role::verify, Expect::truth, {}, &statement, migration_, step_});
   if (sqlite) {
-    own(Role::control, {"PRAGMA query_only = OFF"});
+    control("PRAGMA query_only = OFF");
   } else {
-    own(Role::control, {"ROLLBACK TO SAVEPOINT drover_verify"});
-    own(Role::control, {"RELEASE SAVEPOINT drover_verify"});
+    control("ROLLBACK TO SAVEPOINT drover_verify");
+    control("RELEASE SAVEPOINT drover_verify");
   }
 }
 
@@ -149,13 +221,38 @@ void ScriptWriter::body(const Unit& unit) {
   }
 }
 
-void ScriptWriter::finish(const Step& step) {
+/// COMMIT does not obey statement_timeout and names no statement, so what is deferred is checked
+/// before it.
+void ScriptWriter::check_constraints() {
   if (!on_sqlite()) {
-    own(Role::control, {"RESET ROLE"});
-    own(Role::control, {"SET CONSTRAINTS ALL IMMEDIATE"});
+    control("RESET ROLE");
+    control("SET CONSTRAINTS ALL IMMEDIATE");
   }
+}
+
+/// Between two revisions of one transaction: constraints are as each revision would find them in a
+/// transaction of its own. Names that a constraint that cannot be deferred has too are left alone.
+void ScriptWriter::defer_constraints_again() {
+  if (!on_sqlite()) {
+    control(R"(DO $drover$
+DECLARE names text;
+BEGIN
+  SELECT pg_catalog.string_agg(pg_catalog.format('%I.%I', n.nspname, c.conname), ', ') INTO names
+    FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace
+   WHERE c.condeferred AND NOT EXISTS (
+         SELECT FROM pg_catalog.pg_constraint o WHERE o.connamespace = c.connamespace
+            AND o.conname = c.conname AND NOT o.condeferrable);
+  IF names IS NOT NULL THEN
+    EXECUTE 'SET CONSTRAINTS ' || names || ' DEFERRED';
+  END IF;
+END $drover$)");
+  }
+}
+
+void ScriptWriter::finish(const Step& step) {
+  check_constraints();
   if (step.units.size() > 1 || step.units.front().kind != Unit::Kind::transaction || step.resumed) {
-    own(Role::control, context_.tables->clear_steps(step.migration->id));
+    own(Role::control, context_.tables->clear_steps());
   }
   const RevisionId& id = step.migration->id;
   if (!step.recorded) {
@@ -178,21 +275,20 @@ void ScriptWriter::transaction(const Step& step, std::size_t step_index, std::si
   const bool last = unit_index + 1 == step.units.size();
   const Unit& unit = step.units[unit_index];
   begin(&step, last ? std::string() : step.migration->id.value);
-  header_settings();
+  apply_header();
   body(unit);
   if (last) {
     finish(step);
   } else {
-    if (!on_sqlite()) {
-      own(Role::control, {"RESET ROLE"});
-      own(Role::control, {"SET CONSTRAINTS ALL IMMEDIATE"});
-    }
+    check_constraints();
     own(Role::record,
         context_.tables->step_done({step.migration->id,
                                     step.direction,
                                     static_cast<int>(unit_index) + 1,
                                     0,
-                                    checksum_of(unit)}));
+                                    checksum_of(unit),
+                                    true,
+                                    context_.pid}));
   }
   commit();
 }
@@ -224,12 +320,13 @@ void ScriptWriter::all_in_one(const std::vector<Step>& steps) {
   for (std::size_t i = 0; i < steps.size(); ++i) {
     step_ = i;
     migration_ = steps[i].migration;
-    header_settings();
+    apply_header();
     for (const Unit& unit : steps[i].units) {
       body(unit);
     }
     finish(steps[i]);
     if (i + 1 < steps.size()) {
+      defer_constraints_again();
       settle(Resets::yes);
     }
   }
@@ -237,7 +334,7 @@ void ScriptWriter::all_in_one(const std::vector<Step>& steps) {
 }
 
 void ScriptWriter::administer(const std::vector<OwnedStatement>& statements,
-                              const std::string& in_progress) {
+                              const std::optional<std::string>& in_progress) {
   begin(nullptr, in_progress);
   for (const OwnedStatement& statement : statements) {
     own(Role::record, statement);

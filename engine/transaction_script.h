@@ -37,15 +37,36 @@ struct Step {
 std::string checksum_of(const Unit& unit);
 std::string checksum_of(const SqlStatement& statement);
 
+/// The `set` lines of a file's header that PostgreSQL is to know about, as SET or SET LOCAL.
+enum class SetFor { transaction, session };
+std::vector<OwnedStatement> header_settings(const Migration& migration, SetFor scope);
+
+/// How long `statement` may take by the server's rules: its header's statement_timeout, or `usual`.
+/// nullopt: without end.
+std::optional<Milliseconds> timeout_of(const SqlStatement& statement,
+                                       const Migration& migration,
+                                       Milliseconds usual);
+
 struct Line {
-  enum class Role { control, fence, statement, verify, record, commit, settings };
+  enum class Role {
+    control,
+    settings,
+    create,     ///< Makes Drover's own tables,
+    identity,   ///< and answers the uid that the tenant has got.
+    fence,
+    statement,
+    verify,
+    record,     ///< Writes the history.
+    commit,     ///< Ends a unit.
+  };
 
   /// What must hold for its answer, looked at before the next line is sent.
   enum class Expect {
     nothing,
-    one_row_changed,  ///< SQLite's fence and history rows, which cannot raise by themselves.
-    no_rows,          ///< foreign_key_check
-    truth,            ///< A verify: one row, one column, true.
+    one_row_changed,    ///< SQLite's fence and history rows, which cannot raise by themselves.
+    violations_before,  ///< foreign_key_check: nothing must hold; it is what was there already.
+    no_new_violations,  ///< foreign_key_check again.
+    truth,              ///< A verify: one row, one column, true.
   };
 
   Role role = Role::control;
@@ -62,7 +83,14 @@ struct Line {
 struct ScriptContext {
   const HistoryTables* tables = nullptr;
   Provenance by;
+  Milliseconds lock_timeout{1'000};
   Milliseconds statement_timeout{300'000};
+  std::int64_t pid = 0;  ///< Of the backend that will run it, for the journal.
+
+  /// SQLite: whether rows that point at nothing are counted before the work, too. Most files have
+  /// none, so the first try looks at the end only.
+  enum class CountViolations { after, before_and_after } violations = CountViolations::after;
+
   std::vector<OwnedStatement> settings = {};  ///< Sent before BEGIN; see session_hygiene.h.
   std::vector<OwnedStatement> resets = {};
 };
@@ -74,12 +102,15 @@ class ScriptWriter {
   ScriptWriter(const ScriptContext& context, std::int64_t epoch)
       : context_(context), epoch_(epoch) {}
 
-  /// Makes the history tables in a transaction of their own.
+  /// Makes the history tables in a transaction of their own. Comes after settle().
   void create_tables(const std::string& environment, bool production);
 
   /// Puts settings (after resets, if asked) before what comes.
   enum class Resets { no, yes };
   void settle(Resets resets);
+
+  /// Control statements of ours that are no part of a transaction.
+  void arrange(const std::vector<OwnedStatement>& statements);
 
   /// One transactional unit of `step`; with its history row when it is the last one.
   void transaction(const Step& step, std::size_t step_index, std::size_t unit_index);
@@ -97,7 +128,9 @@ class ScriptWriter {
   void all_in_one(const std::vector<Step>& steps);
 
   /// Any statements of ours behind a fence, in one transaction; for stamp, repair and mark.
-  void administer(const std::vector<OwnedStatement>& statements, const std::string& in_progress);
+  /// `in_progress` as HistoryTables::fence() takes it.
+  void administer(const std::vector<OwnedStatement>& statements,
+                  const std::optional<std::string>& in_progress);
 
   std::vector<Line> take() { return std::move(lines_); }
   std::size_t bytes() const noexcept { return bytes_; }
@@ -105,13 +138,17 @@ class ScriptWriter {
 
  private:
   bool on_sqlite() const noexcept;
-  void begin(const Step* step, const std::string& in_progress);
+  void begin(const Step* step, const std::optional<std::string>& in_progress);
+  void apply_header();
   void body(const Unit& unit);
   void statement(const SqlStatement& statement);
+  void unlimited(const SqlStatement& statement);
   void verify(const SqlStatement& statement);
-  void header_settings();
+  void check_constraints();
+  void defer_constraints_again();
   void finish(const Step& step);
   void commit();
+  void control(std::string sql);
   void own(Line::Role role, OwnedStatement statement, Line::Expect expect = Line::Expect::nothing);
 
   const ScriptContext& context_;
@@ -120,6 +157,7 @@ class ScriptWriter {
   std::size_t bytes_ = 0;
   const Migration* migration_ = nullptr;  ///< Of the lines that are being written.
   std::size_t step_ = 0;
+  bool role_is_reset_ = false;  ///< Nothing of theirs ran since the last reset in this script.
 };
 
 }  // namespace drover::engine

@@ -20,8 +20,8 @@ using Origin = engine::SqlError::Origin;
 namespace {
 
 constexpr std::size_t kKeptRows = 100;  // as real sessions keep of a migration's statement
-constexpr std::array<std::string_view, 5> kTransactionWords = {"BEGIN", "COMMIT", "ROLLBACK",
-                                                               "SAVEPOINT", "RELEASE"};
+constexpr std::array<std::string_view, 5> kTransactionWords = {
+    "BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE"};
 
 std::string_view first_word(std::string_view sql) {
   return sql.substr(0, std::min(sql.find_first_of(" ;\n"), sql.size()));
@@ -87,7 +87,8 @@ void FakeServer::on(std::string start, FakeHandler handler) {
 }
 
 void FakeServer::on(std::string start, FakeAnswer answer) {
-  on(std::move(start), [answer = std::move(answer)](FakeTables&, const Statement&) { return answer; });
+  on(std::move(start),
+     [answer = std::move(answer)](FakeTables&, const Statement&) { return answer; });
 }
 
 void FakeServer::on_next(std::string start, FakeAnswer answer, int times) {
@@ -192,8 +193,8 @@ class FakeSession final : public engine::Session {
   std::optional<SqlError> refuse_before_sending(std::span<const Statement> statements,
                                                 const Patience& patience) {
     if (alive_ && generation_ != server_.generation_) {
-      return die(failure(Origin::connection, "57P01",
-                         "terminating connection due to administrator command"));
+      return die(failure(
+          Origin::connection, "57P01", "terminating connection due to administrator command"));
     }
     if (!alive_) {
       return failure(Origin::connection, "", "the session is closed");
@@ -206,7 +207,8 @@ class FakeSession final : public engine::Session {
         return failure(Origin::refused, "", "a statement holds a NUL character");
       }
       if (statement.author == Author::migration && is_transaction_control(statement.sql)) {
-        return failure(Origin::refused, "",
+        return failure(Origin::refused,
+                       "",
                        fmt::format("transaction control ({}) is not possible in a migration",
                                    first_word(statement.sql)));
       }
@@ -233,7 +235,8 @@ class FakeSession final : public engine::Session {
                               std::unique_lock<std::mutex>& lock) {
     const std::string_view word = first_word(statement.sql);
     if (failed_ && word != "ROLLBACK") {
-      return failure(Origin::server, "25P02",
+      return failure(Origin::server,
+                     "25P02",
                      "current transaction is aborted, commands ignored until end of transaction "
                      "block");
     }
@@ -264,8 +267,8 @@ class FakeSession final : public engine::Session {
       if (first_word(statement.sql) == "COMMIT") {
         before_.reset();  // it ran; only the answer is lost
       }
-      return die(failure(Origin::connection, lost->sqlstate,
-                         "server closed the connection unexpectedly"));
+      return die(
+          failure(Origin::connection, lost->sqlstate, "server closed the connection unexpectedly"));
     }
     if (std::holds_alternative<FakeAnswer::Hang>(answer.what)) {
       return hang(patience, lock);
@@ -281,19 +284,20 @@ class FakeSession final : public engine::Session {
 
   SqlError hang(const Patience& patience, std::unique_lock<std::mutex>& lock) {
     const auto over = [&] { return cancelled_ || generation_ != server_.generation_; };
-    const auto limit = std::min(patience.deadline,
-                                std::chrono::steady_clock::now() + std::chrono::hours(1));
+    const auto limit =
+        std::min(patience.deadline, std::chrono::steady_clock::now() + std::chrono::hours(1));
     server_.changed_.wait_until(lock, patience.stop, limit, over);
     if (std::optional<SqlError> impatient = impatience(patience)) {
       return die(std::move(*impatient));
     }
     if (generation_ != server_.generation_) {
-      return die(failure(Origin::connection, "57P01",
-                         "terminating connection due to administrator command"));
+      return die(failure(
+          Origin::connection, "57P01", "terminating connection due to administrator command"));
     }
     failed_ = before_.has_value();
     const bool is_sqlite = server_.dialect_ == engine::Dialect::sqlite;
-    return failure(Origin::server, is_sqlite ? "SQLITE_INTERRUPT" : "57014",
+    return failure(Origin::server,
+                   is_sqlite ? "SQLITE_INTERRUPT" : "57014",
                    "canceling statement due to user request");
   }
 
@@ -312,9 +316,9 @@ class FakeSession final : public engine::Session {
   const int generation_;
   const engine::SessionInfo info_;
   bool alive_ = true;
-  bool failed_ = false;                // inside a transaction that can only be rolled back
-  bool cancelled_ = false;             // guarded by the server's mutex
-  std::optional<FakeTables> before_;   // what a ROLLBACK goes back to
+  bool failed_ = false;               // inside a transaction that can only be rolled back
+  bool cancelled_ = false;            // guarded by the server's mutex
+  std::optional<FakeTables> before_;  // what a ROLLBACK goes back to
 };
 
 engine::OpenResult FakeSessionFactory::open(const engine::Target& /*target*/,

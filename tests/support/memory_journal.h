@@ -72,7 +72,8 @@ class MemoryJournal final : public orchestrator::Journal {
                                 const orchestrator::Owner& owner) override {
     const std::lock_guard lock(store_->mutex_);
     refuse_living(request.environment);
-    const orchestrator::RunId id = orchestrator::make_run_id(store_->now_, ++store_->begun_);
+    const orchestrator::RunId id =
+        orchestrator::make_run_id(store_->now_, ++store_->begun_ * kSuffixStep);
     Run& run = store_->runs_[id];
     run.record.id = id;
     run.record.request = request;
@@ -236,6 +237,8 @@ class MemoryJournal final : public orchestrator::Journal {
 
  private:
   using Run = MemoryStore::Run;
+
+  static constexpr std::uint32_t kSuffixStep = 0x9E3779B1;  ///< Odd: no suffix comes twice.
 
   static bool is_over(const Run& run) {
     return run.record.state == orchestrator::RunState::finished ||

@@ -54,8 +54,8 @@ std::string keywords(std::string_view host, std::uint16_t port, std::string_view
     escaped += c == '\'' || c == '\\' ? "\\" : "";
     escaped += c;
   }
-  return fmt::format("host='{}' port={} dbname='{}' user={}", host, port, escaped,
-                     PgCluster::kUser);
+  return fmt::format(
+      "host='{}' port={} dbname='{}' user={}", host, port, escaped, PgCluster::kUser);
 }
 
 }  // namespace
@@ -72,21 +72,25 @@ PgCluster::~PgCluster() {
   }
 }
 
-bool PgCluster::available() { return !pg_binaries().empty(); }
+bool PgCluster::available() {
+  return !pg_binaries().empty();
+}
 
 void PgCluster::write_settings() const {
   const char* const auth =
       options_.loopback_auth == PgClusterOptions::LoopbackAuth::scram ? "scram-sha-256" : "trust";
-  dir_.write("data/pg_hba.conf", fmt::format("local all all trust\n"
-                                             "host all all 127.0.0.1/32 {0}\n"
-                                             "host replication all 127.0.0.1/32 {0}\n",
-                                             auth));
+  dir_.write("data/pg_hba.conf",
+             fmt::format("local all all trust\n"
+                         "host all all 127.0.0.1/32 {0}\n"
+                         "host replication all 127.0.0.1/32 {0}\n",
+                         auth));
   std::string settings = fmt::format(
       "unix_socket_directories = '{}'\n"
       "max_connections = {}\n"
       "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nautovacuum = off\n"
       "shared_buffers = 32MB\nmax_wal_size = 4GB\nlogging_collector = off\n",
-      dir_.path().string(), options_.max_connections);
+      dir_.path().string(),
+      options_.max_connections);
   for (const std::string& setting : options_.settings) {
     settings += setting + "\n";
   }
@@ -95,8 +99,12 @@ void PgCluster::write_settings() const {
 
 void PgCluster::launch() {
   const bool loopback = options_.listen == PgClusterOptions::Listen::loopback;
-  pid_ = spawn_as_postgres({pg_binaries() / "postgres", "-D", dir_ / "data", "-p",
-                            std::to_string(port_), "-c",
+  pid_ = spawn_as_postgres({pg_binaries() / "postgres",
+                            "-D",
+                            dir_ / "data",
+                            "-p",
+                            std::to_string(port_),
+                            "-c",
                             loopback ? "listen_addresses=127.0.0.1" : "listen_addresses="},
                            dir_ / "log");
 }
@@ -170,7 +178,8 @@ void PgCluster::create_database(std::string_view name) const {
 std::vector<PgCluster::Row> PgCluster::execute(std::string_view database,
                                                std::string_view sql) const {
   const PgConnection connection(PQconnectdb(conninfo(database).c_str()), &PQfinish);
-  PQsetNoticeProcessor(connection.get(), [](void*, const char*) {}, nullptr);
+  PQsetNoticeProcessor(
+      connection.get(), [](void*, const char*) {}, nullptr);
   const PgResult result(PQexec(connection.get(), std::string(sql).c_str()), &PQclear);
   const ExecStatusType status = PQresultStatus(result.get());
   if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY) {
@@ -203,7 +212,9 @@ void PgCluster::kill_backend(std::int64_t backend_pid) const {
   kill(static_cast<pid_t>(backend_pid), SIGKILL);
 }
 
-std::string PgCluster::log() const { return dir_.read("log"); }
+std::string PgCluster::log() const {
+  return dir_.read("log");
+}
 
 PgCluster& shared_cluster() {
   static PgCluster cluster;

@@ -26,7 +26,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_root() noexcept { return geteuid() == 0; }
+bool is_root() noexcept {
+  return geteuid() == 0;
+}
 
 /// Who the server runs as.
 passwd server_user() {
@@ -76,9 +78,10 @@ void run(const std::vector<std::string>& arguments, const fs::path& log) {
   }
   if (status != 0) {
     std::ifstream in(log);
-    throw std::runtime_error(
-        fmt::format("{} failed: {}", arguments.front(),
-                    std::string(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>())));
+    throw std::runtime_error(fmt::format(
+        "{} failed: {}",
+        arguments.front(),
+        std::string(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>())));
   }
 }
 
@@ -107,9 +110,15 @@ void make_seed(const fs::path& seed, const passwd& user) {
       throw std::runtime_error("cannot give away " + mine.string());
     }
   }
-  run({pg_binaries() / "initdb", "--no-sync", "--auth=trust", "--encoding=UTF8",
-       "--locale=C.UTF-8", "--wal-segsize=1", std::string("--username=") + PgCluster::kUser,
-       "--pwfile=" + password.string(), "--pgdata=" + (work / "data").string()},
+  run({pg_binaries() / "initdb",
+       "--no-sync",
+       "--auth=trust",
+       "--encoding=UTF8",
+       "--locale=C.UTF-8",
+       "--wal-segsize=1",
+       std::string("--username=") + PgCluster::kUser,
+       "--pwfile=" + password.string(),
+       "--pgdata=" + (work / "data").string()},
       work / "log");
   fs::rename(work / "data", seed);
 }
@@ -119,8 +128,8 @@ fs::path seed_of_this_version(const passwd& user) {
   std::string version = output_of((pg_binaries() / "postgres").string() + " --version");
   version = version.substr(version.find(')') + 2);  // "postgres (PostgreSQL) 15.20 (Debian ...)"
   version = version.substr(0, version.find(' '));
-  const fs::path seed = fs::temp_directory_path() /
-                        fmt::format("drover-pg-seed-{}-{}", version, user.pw_uid);
+  const fs::path seed =
+      fs::temp_directory_path() / fmt::format("drover-pg-seed-{}-{}", version, user.pw_uid);
   const FileLock lock(seed.string() + ".lock");
   struct stat found = {};
   if (lstat(seed.c_str(), &found) != 0) {

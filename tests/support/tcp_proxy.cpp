@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <deque>
 #include <limits>
 #include <stdexcept>
@@ -61,7 +62,7 @@ struct TcpProxy::Stream {
   bool* client_was_answered;  // shared by both directions of a connection
   std::deque<Chunk> queue = {};
   std::size_t queued = 0;
-  bool ended = false;  // `from` sent its end
+  bool ended = false;   // `from` sent its end
   bool closed = false;  // and `to` was told
 
   bool wants_input() const { return !ended && queued < kQueueLimit; }
@@ -147,6 +148,15 @@ std::size_t TcpProxy::allowed(Direction direction, std::size_t wanted) {
   return granted;
 }
 
+/// Undoes allowed() for bytes that the socket did not take.
+void TcpProxy::give_back(Direction direction, std::size_t bytes) {
+  const std::lock_guard lock(toxics_mutex_);
+  std::optional<std::uint64_t>& left = toxics_.left[static_cast<std::size_t>(direction)];
+  if (left) {
+    *left += bytes;
+  }
+}
+
 void TcpProxy::accept_loop() {
   while (!ending_) {
     pollfd waiting = {listener_, POLLIN, 0};
@@ -178,7 +188,8 @@ bool TcpProxy::receive(Stream& stream) {
     return true;
   }
   const auto size = static_cast<std::size_t>(got);
-  if (stream.direction == Direction::to_server && std::exchange(*stream.client_was_answered, false)) {
+  if (stream.direction == Direction::to_server &&
+      std::exchange(*stream.client_was_answered, false)) {
     ++round_trips_;
   }
   const Toxics now = toxics();
@@ -198,16 +209,21 @@ bool TcpProxy::deliver(Stream& stream) {
     Stream::Chunk& chunk = stream.queue.front();
     const std::size_t wanted = now.slice ? 1 : chunk.data.size() - chunk.sent;
     const std::size_t granted = allowed(stream.direction, wanted);
+    // Counted first: whoever has received an answer finds it counted.
+    std::atomic<std::uint64_t>& counter = bytes_[static_cast<std::size_t>(stream.direction)];
+    counter += granted;
     const ssize_t sent =
         send(stream.to, chunk.data.data() + chunk.sent, granted, MSG_DONTWAIT | MSG_NOSIGNAL);
+    const bool full = sent < 0 && (errno == EAGAIN || errno == EINTR);
+    const std::size_t size = sent < 0 ? 0 : static_cast<std::size_t>(sent);
+    counter -= granted - size;
+    give_back(stream.direction, granted - size);
     if (sent < 0) {
-      return errno == EAGAIN || errno == EINTR;
+      return full;
     }
     if (stream.direction == Direction::to_client && sent > 0) {
       *stream.client_was_answered = true;
     }
-    const auto size = static_cast<std::size_t>(sent);
-    bytes_[static_cast<std::size_t>(stream.direction)] += size;
     chunk.sent += size;
     stream.queued -= size;
     if (granted < wanted) {

@@ -76,6 +76,7 @@ class TcpProxy {
   bool deliver(Stream& stream);
   Toxics toxics() const;
   std::size_t allowed(Direction direction, std::size_t wanted);
+  void give_back(Direction direction, std::size_t bytes);
 
   std::uint16_t server_port_;
   std::uint16_t port_ = 0;

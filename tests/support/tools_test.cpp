@@ -4,8 +4,8 @@
 #include <stop_token>
 #include <string>
 
-#include <catch2/catch.hpp>
 #include <libpq-fe.h>
+#include <catch2/catch.hpp>
 
 #include "tests/support/fake_clock.h"
 #include "tests/support/pg_cluster.h"
