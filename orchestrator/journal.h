@@ -20,6 +20,8 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -38,6 +40,9 @@ struct RunId {
 
 using WallTime = std::chrono::system_clock::time_point;
 
+/// The id of a run that starts at `now`; `random` tells it from others of the same second.
+RunId make_run_id(WallTime now, std::uint32_t random);
+
 /// Who runs it.
 struct Owner {
   std::string user;
@@ -54,15 +59,19 @@ enum class RunState {
   abandoned,    ///< Replaced by a later run on purpose.
 };
 
+/// Points to static storage.
 std::string_view name_of(RunState state) noexcept;
+
+/// The state called `name`, or nullopt.
+std::optional<RunState> run_state_named(std::string_view name) noexcept;
 
 /// What a run is to do; enough to do it again after a crash.
 struct RunRequest {
   std::string environment;
-  std::string verb;      ///< "upgrade" or "downgrade".
-  std::string target;    ///< As the person wrote it: "head", "0004", "-1".
-  std::string digest;    ///< MigrationSet::digest().
-  std::string options;   ///< JSON of what else matters for a resume; opaque to the journal.
+  std::string verb;     ///< "upgrade" or "downgrade".
+  std::string target;   ///< As the person wrote it: "head", "0004", "-1".
+  std::string digest;   ///< MigrationSet::digest().
+  std::string options;  ///< JSON of what else matters for a resume; opaque to the journal.
   std::vector<TenantId> tenants;
   std::map<std::string, std::string> texts;  ///< SHA-256 -> bytes of each migration file.
   std::map<std::string, std::string> files;  ///< File name -> SHA-256.
@@ -74,7 +83,7 @@ struct RunRecord {
   Owner owner;
   RunState state = RunState::running;
   int exit_status = 0;
-  WallTime started;    ///< By the store's clock, like every time here.
+  WallTime started;  ///< By the store's clock, like every time here.
   WallTime heartbeat;
   std::optional<WallTime> finished;
   bool lease_alive = false;  ///< Still running, and its heartbeat is younger than the lease.
@@ -116,7 +125,7 @@ struct EventRecord {
 /// A tenant of a run, as the journal knows it.
 struct JournalTenant {
   TenantOutcome outcome;
-  bool started = false;   ///< Started and without an outcome: under way, or its owner died.
+  bool started = false;  ///< Started and without an outcome: under way, or its owner died.
   bool finished = false;
 };
 
@@ -133,10 +142,26 @@ class RunInProgress : public Error {
   RunRecord holder_;
 };
 
-/// How long events are kept.
+/// The refusal that names `holder`: who runs it, where, and since when.
+RunInProgress run_in_progress(const RunRecord& holder);
+
+/// Error usage: unknown_run.
+Error unknown_run(std::string_view run);
+
+/// Error usage: ambiguous_run. `one` and `other` both begin with `prefix`.
+Error ambiguous_run(std::string_view prefix, const RunId& one, const RunId& other);
+
+/// Error usage: run_finished. `record` cannot be taken up again.
+Error run_finished(const RunRecord& record);
+
+/// Error busy: lease_lost. Another process has taken `run` over; what we still had to record of it
+/// is dropped, since the tenants' own histories tell it.
+Error lease_lost(const RunId& run);
+
+/// How long what is over stays in the journal.
 struct Retention {
   std::chrono::hours events{24 * 90};
-  std::size_t runs = 1000;
+  std::size_t runs = 1000;  ///< Of every environment together, the newest.
 };
 
 class Journal {
@@ -159,21 +184,30 @@ class Journal {
   /// (unknown_run, run_finished).
   virtual void take_over(const RunId& run, const Owner& owner) = 0;
 
+  /// How long a lease holds from its last renewal. A holder trusts it from the moment *before* the
+  /// call that renewed it: the store dates the renewal later, so nobody takes over too early.
+  virtual std::chrono::milliseconds lease() const noexcept = 0;
+
   /// Renews the lease. False when it is no longer ours: stop starting tenants at once.
   virtual bool heartbeat(const RunId& run, const Owner& owner) = 0;
 
+  /// Flushes, then ends the run and gives its lease back. A dead run of someone else may only be
+  /// abandoned.
+  ///
+  /// Throws Error busy (lease_lost) when another process has taken it over, RunInProgress when it
+  /// is not ours and lives, Error usage: unknown_run, run_finished.
   virtual void finish_run(const RunId& run, RunState state, int exit_status) = 0;
 
   /// Queues `entry`. Never blocks on the store.
   virtual void record(JournalEntry entry) = 0;
 
-  /// Returns when everything queued before is committed.
+  /// Returns when everything queued before is committed. Throws Error busy: lease_lost.
   virtual void flush() = 0;
 
   /// The newest first. An empty environment means all.
   virtual std::vector<RunRecord> runs(const std::string& environment, std::size_t limit) = 0;
 
-  /// Throws Error usage: unknown_run. `run` may be a prefix that fits one run.
+  /// `run` may be a prefix that fits one run. Throws Error usage: unknown_run, ambiguous_run.
   virtual RunRecord run(const std::string& run) = 0;
 
   /// The newest run of `environment` that is not finished and whose owner is gone.
@@ -189,10 +223,14 @@ class Journal {
   virtual std::map<TenantId, std::chrono::milliseconds> durations(
       const std::string& environment) = 0;
 
-  /// Binds a tenant id to the uid found in its database. The uid bound before, when another one.
+  /// Binds a tenant id to the uid found in its database. The uid bound before, when it is another
+  /// one; that binding stays until forget_uid(), so that asking again does not make it right.
   virtual std::optional<std::string> bind_uid(const std::string& environment,
                                               const TenantId& tenant,
                                               const std::string& uid) = 0;
+
+  /// Unbinds a tenant id, for a database that was replaced on purpose.
+  virtual void forget_uid(const std::string& environment, const TenantId& tenant) = 0;
 
   /// Forgets what is older than `retention` says; never an unfinished run.
   virtual void prune(const Retention& retention) = 0;

@@ -31,6 +31,7 @@ enum class Outcome {
   vanished,     ///< Was in the fleet when the run was planned and is gone now.
 };
 
+/// Points to static storage.
 std::string_view name_of(Outcome outcome) noexcept;
 
 /// The outcome called `name`, or nullopt.
@@ -65,15 +66,16 @@ class RunSummary {
   std::size_t count(Outcome outcome) const noexcept;
   std::vector<FaultGroup> fault_groups() const;
 
-  /// The exit status that these results stand for, by the precedence of INTERFACE §4 among 3, 5, 6,
-  /// 7 and 0. Interrupts and halts are the caller's to add.
+  /// The exit status that these results stand for: 7 when files and history of any tenant differ;
+  /// 5 or 6 when that is the cause of every tenant; 3 when any is not where it should be; else 0.
+  /// Held tenants do not count. Interrupts and halts are the caller's to add.
   int exit_status() const noexcept;
 
  private:
   std::size_t total_ = 0;
   std::map<Outcome, std::size_t> counts_;
   std::map<std::string, FaultGroup> groups_;
-  std::map<ErrorCode, std::size_t> codes_;
+  std::map<ErrorCode, std::size_t> causes_;  ///< Of the tenants not where they should be.
 };
 
 }  // namespace drover::orchestrator

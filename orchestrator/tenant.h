@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,8 +40,10 @@ struct Tenant {
 /// whose name matches [a-z_][a-z0-9_]*.
 engine::TenantFacts facts_of(const Tenant& tenant);
 
-/// Refuses a fleet that cannot be run: an id that is empty, too long, not UTF-8 or there twice; two
-/// entries for one database and schema; one file by two paths (paths are already canonical here).
+/// Refuses a fleet that cannot be run: an id that is empty, longer than 200 bytes, not UTF-8, holds
+/// a NUL or is there twice; two ids that differ only in (ASCII) case; two entries for one database
+/// and schema; one file by two paths (paths are already canonical here). Whatever else a name holds
+/// is data.
 ///
 /// Throws Error usage: invalid_tenant_id, duplicate_tenant, duplicate_target.
 void check_fleet(const std::vector<Tenant>& fleet);
@@ -48,8 +51,11 @@ void check_fleet(const std::vector<Tenant>& fleet);
 /// Which tenants a command is for. Everything given must hold.
 class Selector {
  public:
-  /// Parses the flags: `--tenant a,b`, `-l tier=free,region!=eu` (also `key` and `!key`),
-  /// `--server`, `--limit`. Empty strings mean "not given".
+  /// Parses the flags: `--tenant a,b` (a comma inside an id is written `\,`),
+  /// `-l tier=free,region!=eu` (also `key` and `!key`; `region!=eu` also picks tenants without a
+  /// region), `--server` ("db1:5432", or "db1" for every port of it), `--limit`. A flag that was
+  /// not given is an empty list; an empty word in a list is an error, so that `--tenant "$UNSET"`
+  /// never means the whole fleet.
   ///
   /// Throws Error usage: invalid_selector.
   static Selector parse(const std::vector<std::string>& tenants,
@@ -62,7 +68,7 @@ class Selector {
   /// The tenants it picks, in the fleet's order. A named tenant that is not in the fleet is an
   /// error with the nearest id; zero matches is an error.
   ///
-  /// Throws Error usage: unknown_tenant, nothing_selected.
+  /// Throws Error usage: unknown_tenant, unknown_server, nothing_selected.
   std::vector<Tenant> pick(const std::vector<Tenant>& fleet) const;
 
  private:
@@ -70,7 +76,13 @@ class Selector {
     std::string key;
     std::optional<std::string> value;  ///< nullopt: the label is there, whatever it says.
     bool negated = false;
+
+    bool holds_for(const Labels& labels) const;
   };
+
+  static LabelTerm parse_term(const std::string& text);
+  void check_names(const std::vector<Tenant>& fleet) const;
+  bool picks(const Tenant& tenant, const std::set<std::string_view>& wanted) const;
 
   std::vector<std::string> tenants_;
   std::vector<LabelTerm> terms_;

@@ -1,0 +1,430 @@
+#include "orchestrator/api/fleet_run.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "engine/base/sha256.h"
+#include "engine/revision_ref.h"
+#include "orchestrator/api/fleet_status.h"
+#include "orchestrator/api/fleet_worker.h"
+#include "orchestrator/api/no_journal.h"
+#include "orchestrator/run/coordinator.h"
+#include "orchestrator/run/pool_dispatcher.h"
+
+namespace drover::orchestrator {
+namespace {
+
+/// The process that runs, as the journal names it.
+Owner ourselves() {
+  const std::string who = engine::api::who_we_are();
+  const std::size_t at = who.rfind('@');
+  return {who.substr(0, at), who.substr(at + 1), getpid()};
+}
+
+/// What else a resumed run must do alike, as words.
+std::string options_text(const FleetRunRequest& request) {
+  std::string text;
+  const auto add = [&text](bool on, std::string_view word) {
+    if (on) {
+      text += text.empty() ? "" : " ";
+      text += word;
+    }
+  };
+  add(request.goal.from_partial == engine::FromPartial::yes, "from_partial");
+  add(request.transaction == engine::TransactionMode::all, "single_transaction");
+  add(request.chaining == engine::Chaining::off, "no_chain");
+  add(request.create_files, "create_files");
+  return text;
+}
+
+void take_options(const std::string& text, FleetRunRequest& request) {
+  const auto says = [&text](std::string_view word) { return text.find(word) != std::string::npos; };
+  request.goal.from_partial =
+      says("from_partial") ? engine::FromPartial::yes : engine::FromPartial::no;
+  request.transaction = says("single_transaction") ? engine::TransactionMode::all
+                                                   : engine::TransactionMode::per_revision;
+  request.chaining = says("no_chain") ? engine::Chaining::off : engine::Chaining::on;
+  request.create_files = says("create_files");
+}
+
+std::string verb_of(const engine::Goal& goal) {
+  return goal.direction == engine::Direction::up ? "upgrade" : "downgrade";
+}
+
+/// Outcomes that a run which goes on leaves as they are.
+bool is_settled(const JournalTenant& tenant) {
+  constexpr Outcome kSettled[] = {Outcome::applied,
+                                  Outcome::current,
+                                  Outcome::failed,
+                                  Outcome::skipped,
+                                  Outcome::held,
+                                  Outcome::vanished};
+  return tenant.finished &&
+         std::find(std::begin(kSettled), std::end(kSettled), tenant.outcome.outcome) !=
+             std::end(kSettled);
+}
+
+Error not_supported(std::string_view what, std::string hint) {
+  return {ErrorCode::usage,
+          "feature_not_supported",
+          fmt::format("this version does not {}", what),
+          std::move(hint)};
+}
+
+}  // namespace
+
+FleetRun::FleetRun(Workspace& workspace, FleetRunRequest request)
+    : workspace_(workspace), request_(std::move(request)), owner_(ourselves()) {
+  migrations_ = workspace_.migrations();
+  digest_ = migrations_->digest();
+}
+
+FleetRun::FleetRun(Workspace& workspace, const std::optional<std::string>& id)
+    : workspace_(workspace), owner_(ourselves()) {
+  Journal& store = journal();
+  const std::string& environment = workspace_.environment().name;
+  const std::optional<RunRecord> record =
+      id ? std::optional(store.run(*id)) : store.resumable(environment);
+  if (!record) {
+    throw Error(ErrorCode::usage,
+                "unknown_run",
+                fmt::format("there is no run of environment '{}' to go on with", environment),
+                "See drover runs for what there is.");
+  }
+  if (record->request.environment != environment) {
+    throw Error(ErrorCode::usage,
+                "unknown_run",
+                fmt::format("run {} belongs to environment '{}', and this is '{}'",
+                            record->id.value,
+                            record->request.environment,
+                            environment),
+                fmt::format("Say -e {}.", record->request.environment));
+  }
+  adopt(store, *record);
+}
+
+FleetRun::~FleetRun() = default;
+
+Journal& FleetRun::journal() {
+  if (Journal* kept = workspace_.journal()) {
+    return *kept;
+  }
+  if (!no_journal_) {
+    no_journal_ = std::make_unique<NoJournal>();
+  }
+  return *no_journal_;
+}
+
+void FleetRun::check() {
+  refuse_what_is_not_there();
+  refuse_batches();
+  if (!request_.goal.relative()) {
+    if (request_.goal.direction == engine::Direction::up) {
+      engine::resolve_upgrade(migrations_->graph(), request_.goal.target, {});
+    } else {
+      engine::resolve_downgrade(migrations_->graph(), request_.goal.target, {});
+    }
+  }
+}
+
+/// A canary stage or a required backup that is silently left out would be a broken promise.
+void FleetRun::refuse_what_is_not_there() const {
+  const Environment& environment = workspace_.environment();
+  if (environment.rollout) {
+    throw not_supported("run rollouts in stages",
+                        "Take `rollout:` out of the environment to run it in one stage.");
+  }
+  if (environment.backup && environment.backup->policy == BackupOptions::Policy::required) {
+    throw not_supported("take backups before a change",
+                        "Set `backup: {policy: none}` and take them by other means.");
+  }
+}
+
+void FleetRun::refuse_batches() const {
+  std::set<engine::Dialect> dialects;
+  for (const Tenant& tenant : request_.tenants) {
+    dialects.insert(tenant.target.dialect);
+  }
+  for (const engine::Migration& migration : migrations_->in_order()) {
+    for (const engine::Section& section : migration.sections) {
+      const bool meant = std::any_of(dialects.begin(), dialects.end(), [&](engine::Dialect one) {
+        return section.is_for(one);
+      });
+      if (section.kind == engine::Section::Kind::batch && meant) {
+        throw Error(ErrorCode::usage,
+                    "batch_not_supported",
+                    fmt::format("revision '{}' holds a batch section, which this version does not "
+                                "run",
+                                migration.id.value),
+                    "Use a plain UPDATE in an up section, or a version that runs batches.",
+                    migration.place_of(section.text.data()));
+      }
+    }
+  }
+}
+
+Limits FleetRun::limits() const {
+  Limits limits = workspace_.environment().limits;
+  limits.in_flight = std::min(limits.in_flight, request_.in_flight.value_or(limits.in_flight));
+  limits.per_server = std::min(limits.per_server, request_.per_server.value_or(limits.per_server));
+  return limits;
+}
+
+RunForecast FleetRun::forecast() {
+  RunForecast forecast;
+  forecast.total = request_.tenants.size();
+  const bool up = request_.goal.direction == engine::Direction::up;
+  const FleetStatusRequest question{workspace_.sessions(),
+                                    workspace_.clock(),
+                                    *migrations_,
+                                    workspace_.approach(),
+                                    limits(),
+                                    up ? request_.goal.target : "heads"};
+  for (const TenantStanding& standing : read_fleet_status(question, request_.tenants, {})) {
+    if (standing.fault) {
+      ++forecast.unfit;
+      continue;
+    }
+    std::vector<engine::RevisionId> steps = standing.pending;
+    if (!up) {
+      const engine::RevisionSet applied = migrations_->graph().closure(standing.current);
+      steps = engine::itinerary_for(*migrations_, applied, request_.goal).revisions;
+    }
+    forecast.to_change += steps.empty() ? 0U : 1U;
+    for (const engine::RevisionId& id : steps) {
+      ++forecast.revisions[id];
+    }
+  }
+  return forecast;
+}
+
+RunRequest FleetRun::run_request() const {
+  RunRequest wanted;
+  wanted.environment = workspace_.environment().name;
+  wanted.verb = verb_of(request_.goal);
+  wanted.target = request_.goal.target;
+  wanted.digest = digest_;
+  wanted.options = options_text(request_);
+  for (const Tenant& tenant : request_.tenants) {
+    wanted.tenants.push_back(tenant.id);
+  }
+  for (const engine::Migration& migration : migrations_->in_order()) {
+    const std::string sum = engine::base::sha256_hex(*migration.text);
+    wanted.texts.emplace(sum, *migration.text);
+    wanted.files.emplace(migration.source.filename().string(), sum);
+  }
+  return wanted;
+}
+
+void FleetRun::begin(Journal& journal) {
+  const RunRequest wanted = run_request();
+  if (take_up_equal_run(journal, wanted)) {
+    return;
+  }
+  lease_taken_ = workspace_.clock().now();
+  id_ = journal.begin_run(wanted, owner_);
+}
+
+/// The same command after a crash goes on with the run that it was. Another command leaves it
+/// behind: what it was to do may no longer be what people want.
+bool FleetRun::take_up_equal_run(Journal& journal, const RunRequest& wanted) {
+  const std::optional<RunRecord> old = journal.resumable(wanted.environment);
+  if (!old) {
+    return false;
+  }
+  const RunRequest& was = old->request;
+  std::set<TenantId> tenants(wanted.tenants.begin(), wanted.tenants.end());
+  const std::vector<JournalTenant> known = journal.tenants_of(old->id);
+  const bool same_tenants =
+      known.size() == tenants.size() &&
+      std::all_of(known.begin(), known.end(), [&](const JournalTenant& tenant) {
+        return tenants.contains(tenant.outcome.id);
+      });
+  const bool same = was.verb == wanted.verb && was.target == wanted.target &&
+                    was.digest == wanted.digest && was.options == wanted.options && same_tenants;
+  if (same) {
+    adopt(journal, *old);
+    return true;
+  }
+  journal.finish_run(old->id, RunState::abandoned, old->exit_status);
+  return false;
+}
+
+void FleetRun::adopt(Journal& journal, const RunRecord& record) {
+  lease_taken_ = workspace_.clock().now();
+  journal.take_over(record.id, owner_);
+  id_ = record.id;
+  resumed_ = true;
+  digest_ = record.request.digest;
+  request_.goal.direction =
+      record.request.verb == "downgrade" ? engine::Direction::down : engine::Direction::up;
+  request_.goal.target = record.request.target;
+  take_options(record.request.options, request_);
+  migrations_ = std::make_shared<const engine::MigrationSet>(
+      engine::api::load_migrations(journal.texts_of(record.id)));
+  std::map<TenantId, const Tenant*> fleet;
+  for (const Tenant& tenant : workspace_.fleet()) {
+    fleet.emplace(tenant.id, &tenant);
+  }
+  const std::vector<JournalTenant> known = journal.tenants_of(record.id);
+  crashed_starts_ = run::crashed_starts(known);
+  request_.tenants.clear();
+  for (const JournalTenant& tenant : known) {
+    const auto found = fleet.find(tenant.outcome.id);
+    if (is_settled(tenant)) {
+      settled_.push_back(tenant.outcome);
+    } else if (found != fleet.end()) {
+      request_.tenants.push_back(*found->second);
+    } else {
+      TenantOutcome vanished = tenant.outcome;
+      vanished.outcome = Outcome::vanished;
+      vanished.reason = "not_in_fleet";
+      journal.record(TenantFinished{id_, vanished});
+      settled_.push_back(std::move(vanished));
+    }
+  }
+}
+
+/// Tenants of a database with several schemas are asked in a few statements first; those that have
+/// nothing to do are done with that.
+std::vector<Tenant> FleetRun::settle_current(Journal& journal, run::RunObserver& observer) {
+  const bool useful = request_.goal.direction == engine::Direction::up && !request_.goal.relative();
+  std::map<std::string, std::size_t> by_database;
+  for (const Tenant& tenant : request_.tenants) {
+    if (tenant.target.dialect == engine::Dialect::postgres) {
+      ++by_database[tenant.target.connection];
+    }
+  }
+  std::vector<Tenant> rest;
+  std::vector<Tenant> asked;
+  for (const Tenant& tenant : request_.tenants) {
+    const bool shared = useful && by_database[tenant.target.connection] > 1;
+    (shared ? asked : rest).push_back(tenant);
+  }
+  if (asked.empty()) {
+    return rest;
+  }
+  const FleetStatusRequest question{workspace_.sessions(),
+                                    workspace_.clock(),
+                                    *migrations_,
+                                    workspace_.approach(),
+                                    limits(),
+                                    request_.goal.target};
+  const std::vector<TenantStanding> standings = read_fleet_status(question, asked, {});
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    using State = engine::TenantState;
+    const bool settled =
+        !standings[i].fault && standings[i].pending.empty() &&
+        (standings[i].state == State::current || standings[i].state == State::ahead);
+    if (!settled) {
+      rest.push_back(std::move(asked[i]));
+      continue;
+    }
+    TenantOutcome outcome;
+    outcome.id = asked[i].id;
+    outcome.server = asked[i].target.server;
+    outcome.outcome = Outcome::current;
+    outcome.from = standings[i].current;
+    outcome.to = standings[i].current;
+    outcome.attempts = 1;
+    settle(journal, observer, std::move(outcome));
+  }
+  return rest;
+}
+
+void FleetRun::settle(Journal& journal, run::RunObserver& observer, TenantOutcome outcome) {
+  journal.record(TenantFinished{id_, outcome});
+  observer.on_tenant(outcome);
+  settled_.push_back(std::move(outcome));
+}
+
+engine::ExecutorOptions FleetRun::executor_options() const {
+  engine::ExecutorOptions options;
+  options.approach = workspace_.approach();
+  options.approach.create_files = options.approach.create_files || request_.create_files;
+  options.by = {engine::api::who_we_are(), id_.value};
+  options.transaction = request_.transaction;
+  options.chaining = request_.chaining;
+  options.concurrent_timeout = workspace_.environment().timeouts.concurrent;
+  return options;
+}
+
+run::RunResult FleetRun::run(run::RunObserver& observer, engine::SteadyTime deadline) {
+  Journal& store = journal();
+  if (!resumed_) {
+    begin(store);
+  }
+  std::vector<Tenant> rest = settle_current(store, observer);
+  run::RunResult result = coordinate(store, std::move(rest), observer, deadline);
+  for (TenantOutcome& outcome : settled_) {
+    result.summary.add(outcome);
+    result.tenants.push_back(std::move(outcome));
+  }
+  settled_.clear();
+  return result;
+}
+
+run::RunResult FleetRun::coordinate(Journal& journal,
+                                    std::vector<Tenant> rest,
+                                    run::RunObserver& observer,
+                                    engine::SteadyTime deadline) {
+  const Limits limit = limits();
+  engine::Clock& clock = workspace_.clock();
+  engine::NoBlockerWatch watch;
+  PerDatabaseGate gate(clock, limit.concurrent_ddl);
+  FleetWorker worker({workspace_.sessions(), clock, *migrations_, watch, gate},
+                     executor_options(),
+                     request_.goal,
+                     rest);
+  FleetProbe probe(workspace_.sessions(), workspace_.environment().timeouts.connect);
+  run::PoolDispatcher dispatcher(worker,
+                                 std::min(limit.in_flight, std::max<std::size_t>(rest.size(), 1)));
+  run::RunPlan plan;
+  plan.run = id_;
+  plan.owner = owner_;
+  plan.lease_taken = lease_taken_;
+  plan.durations = journal.durations(workspace_.environment().name);
+  plan.crashed_starts = crashed_starts_;
+  plan.limits = limit;
+  plan.failure_budget = default_failure_budget(rest.size());
+  plan.probe_timeout = workspace_.environment().timeouts.connect;
+  plan.tenants = std::move(rest);
+  run::Coordinator coordinator(clock, dispatcher, probe, journal, observer);
+  {
+    const std::lock_guard lock(stopping_mutex_);
+    coordinator_ = &coordinator;
+    if (drain_asked_) {
+      coordinator.drain(*drain_asked_);
+    }
+    if (cancel_asked_) {
+      coordinator.cancel(*cancel_asked_);
+    }
+  }
+  run::RunResult result = coordinator.run(plan, {deadline, {}});
+  const std::lock_guard lock(stopping_mutex_);
+  coordinator_ = nullptr;
+  return result;
+}
+
+void FleetRun::drain(int exit_status) {
+  const std::lock_guard lock(stopping_mutex_);
+  drain_asked_ = exit_status;
+  if (coordinator_ != nullptr) {
+    coordinator_->drain(exit_status);
+  }
+}
+
+void FleetRun::cancel(int exit_status) {
+  const std::lock_guard lock(stopping_mutex_);
+  cancel_asked_ = exit_status;
+  if (coordinator_ != nullptr) {
+    coordinator_->cancel(exit_status);
+  }
+}
+
+}  // namespace drover::orchestrator

@@ -1,0 +1,116 @@
+/// One run over a fleet, from the question "what will happen" to the last outcome.
+///
+/// Brings together what the run room, the store and the engine each know a part of: begins or takes
+/// over the run in the journal with a sealed copy of the migrations, lets current tenants of a
+/// shared database pass without a session each, gives the rest to the coordinator, and answers with
+/// an outcome for every tenant.
+///
+/// Thread safety: one thread; drain() and cancel() from any.
+/// Errors: Error usage, before anything is begun: GraphError for a target that makes no sense,
+/// batch_not_supported, feature_not_supported, unknown_run, run_finished. RunInProgress when a
+/// living run is in the way. Error storage from the journal.
+
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/executor.h"
+#include "orchestrator/api/workspace.h"
+#include "orchestrator/outcome.h"
+#include "orchestrator/run/run_plan.h"
+
+namespace drover::orchestrator {
+
+namespace run {
+class Coordinator;
+}  // namespace run
+
+/// What a person asked for.
+struct FleetRunRequest {
+  engine::Goal goal;
+  std::vector<Tenant> tenants;
+  engine::TransactionMode transaction = engine::TransactionMode::per_revision;
+  engine::Chaining chaining = engine::Chaining::on;
+  bool create_files = false;
+  std::optional<std::size_t> in_flight;   ///< Lower than the environment's limit, never above.
+  std::optional<std::size_t> per_server;  ///< As above.
+};
+
+/// What a run will do, read from the tenants; for the question before it.
+struct RunForecast {
+  std::size_t total = 0;
+  std::size_t to_change = 0;
+  std::size_t unfit = 0;  ///< Unreachable, edited, diverged ...: the run will say why.
+  std::map<engine::RevisionId, std::size_t> revisions;  ///< How many tenants each goes to.
+};
+
+class FleetRun {
+ public:
+  /// Begins nothing yet. `workspace` must outlive the run.
+  FleetRun(Workspace& workspace, FleetRunRequest request);
+
+  /// Takes up a run that was cut short: `id` (or a prefix), else the newest of the environment.
+  FleetRun(Workspace& workspace, const std::optional<std::string>& id);
+  ~FleetRun();
+
+  /// Refuses what can be refused without a connection. Throws Error usage.
+  void check();
+
+  /// Reads where the tenants stand; changes nothing.
+  RunForecast forecast();
+
+  /// Runs to the end. Every tenant of the request has an outcome in the result, those of an earlier
+  /// try included. Throws as said above.
+  run::RunResult run(run::RunObserver& observer,
+                     engine::SteadyTime deadline = engine::SteadyTime::max());
+
+  /// Known once run() has begun it; empty for a target without a journal.
+  const RunId& id() const noexcept { return id_; }
+  bool resumed() const noexcept { return resumed_; }
+  const std::string& digest() const noexcept { return digest_; }
+  const FleetRunRequest& request() const noexcept { return request_; }
+
+  void drain(int exit_status);
+  void cancel(int exit_status);
+
+ private:
+  void refuse_what_is_not_there() const;
+  void refuse_batches() const;
+  Journal& journal();
+  void begin(Journal& journal);
+  bool take_up_equal_run(Journal& journal, const RunRequest& wanted);
+  void adopt(Journal& journal, const RunRecord& record);
+  RunRequest run_request() const;
+  std::vector<Tenant> settle_current(Journal& journal, run::RunObserver& observer);
+  void settle(Journal& journal, run::RunObserver& observer, TenantOutcome outcome);
+  Limits limits() const;
+  engine::ExecutorOptions executor_options() const;
+  run::RunResult coordinate(Journal& journal,
+                            std::vector<Tenant> rest,
+                            run::RunObserver& observer,
+                            engine::SteadyTime deadline);
+
+  Workspace& workspace_;
+  FleetRunRequest request_;
+  std::shared_ptr<const engine::MigrationSet> migrations_;
+  std::string digest_;
+  RunId id_;
+  Owner owner_;
+  bool resumed_ = false;
+  engine::SteadyTime lease_taken_;
+  std::map<TenantId, int> crashed_starts_;
+  std::vector<TenantOutcome> settled_;  ///< Outcomes that need no coordinator.
+  std::unique_ptr<Journal> no_journal_;
+
+  std::mutex stopping_mutex_;  ///< Guards what follows: a signal may come at any moment.
+  run::Coordinator* coordinator_ = nullptr;  ///< Only while it runs.
+  std::optional<int> drain_asked_;
+  std::optional<int> cancel_asked_;
+};
+
+}  // namespace drover::orchestrator

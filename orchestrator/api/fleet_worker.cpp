@@ -1,0 +1,210 @@
+#include "orchestrator/api/fleet_worker.h"
+
+#include <chrono>
+#include <exception>
+#include <utility>
+
+#include "engine/sql_value.h"
+
+namespace drover::orchestrator {
+namespace {
+
+Outcome outcome_named(engine::ApplyOutcome::Kind kind) {
+  using Kind = engine::ApplyOutcome::Kind;
+  switch (kind) {
+    case Kind::current:
+      return Outcome::current;
+    case Kind::applied:
+      return Outcome::applied;
+    case Kind::failed:
+      return Outcome::failed;
+    case Kind::partial:
+      return Outcome::partial;
+    case Kind::in_doubt:
+      return Outcome::in_doubt;
+    case Kind::unreachable:
+      return Outcome::unreachable;
+  }
+  return Outcome::failed;
+}
+
+engine::TenantFault bug(const std::string& what) {
+  engine::TenantFault fault;
+  fault.code = ErrorCode::internal;
+  fault.kind = "internal_error";
+  fault.message = what;
+  fault.hint = "This is a bug in Drover; please report it with this message.";
+  return fault;
+}
+
+engine::TenantFault fault_of(const Error& error) {
+  engine::TenantFault fault;
+  fault.code = error.code();
+  fault.kind = error.kind_name();
+  fault.message = error.what();
+  fault.hint = error.hint();
+  fault.place = error.place();
+  return fault;
+}
+
+/// max_connections less those that are reserved, and less those of others and ours in use now.
+constexpr std::string_view kFreeConnections = R"(
+SELECT current_setting('max_connections')::int
+     - current_setting('superuser_reserved_connections')::int
+     - (SELECT count(*) FROM pg_catalog.pg_stat_activity
+         WHERE backend_type = 'client backend' AND pid <> pg_catalog.pg_backend_pid()))";
+
+}  // namespace
+
+class PerDatabaseGate::Place final : public engine::DdlGate::Pass {
+ public:
+  Place(PerDatabaseGate& gate, std::string database)
+      : gate_(gate), database_(std::move(database)) {}
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+  ~Place() override {
+    {
+      const std::lock_guard lock(gate_.inside_mutex_);
+      --gate_.inside_[database_];
+    }
+    gate_.left_.notify_all();
+  }
+
+ private:
+  PerDatabaseGate& gate_;
+  const std::string database_;
+};
+
+PerDatabaseGate::PerDatabaseGate(engine::Clock& clock, std::size_t limit)
+    : clock_(clock), limit_(limit) {}
+
+std::unique_ptr<engine::DdlGate::Pass> PerDatabaseGate::enter(const engine::Target& target,
+                                                              const engine::Patience& patience) {
+  std::unique_lock lock(inside_mutex_);
+  std::size_t& inside = inside_[target.connection];
+  const auto has_room = [&] { return inside < limit_; };
+  const bool entered = patience.deadline == engine::SteadyTime::max()
+                           ? left_.wait(lock, patience.stop, has_room)
+                           : left_.wait_until(lock, patience.stop, patience.deadline, has_room);
+  if (!entered) {
+    return nullptr;
+  }
+  ++inside;
+  return std::make_unique<Place>(*this, target.connection);
+}
+
+TenantOutcome outcome_of(const Tenant& tenant, const engine::ApplyOutcome& outcome) {
+  TenantOutcome result;
+  result.id = tenant.id;
+  result.server = tenant.target.server;
+  result.outcome = outcome_named(outcome.kind);
+  result.from = outcome.from;
+  result.to = outcome.to;
+  result.attempts = outcome.attempts;
+  result.fault = outcome.fault;
+  return result;
+}
+
+FleetWorker::FleetWorker(const WorkerMeans& means,
+                         engine::ExecutorOptions options,
+                         engine::Goal goal,
+                         const std::vector<Tenant>& fleet)
+    : clock_(means.clock),
+      goal_(std::move(goal)),
+      executor_(means.sessions,
+                means.clock,
+                means.migrations,
+                std::move(options),
+                means.watch,
+                means.ddl_gate) {
+  std::set<std::string> seen;
+  for (const Tenant& tenant : fleet) {
+    const bool postgres = tenant.target.dialect == engine::Dialect::postgres;
+    if (postgres && !seen.insert(tenant.target.connection).second) {
+      shared_.insert(tenant.target.connection);
+    }
+  }
+}
+
+bool FleetWorker::is_shared(const Tenant& tenant) const {
+  return shared_.contains(tenant.target.connection);
+}
+
+/// What this thread kept, if it fits the tenant; what does not fit is closed before another session
+/// is opened, so that a thread never has two.
+engine::KeptSession FleetWorker::take_kept(const Tenant& tenant) {
+  engine::KeptSession kept;
+  {
+    const std::lock_guard lock(kept_mutex_);
+    kept = std::exchange(kept_[std::this_thread::get_id()], {});
+  }
+  return kept.connection == tenant.target.connection ? std::move(kept) : engine::KeptSession{};
+}
+
+void FleetWorker::put_kept(engine::KeptSession session) {
+  const std::lock_guard lock(kept_mutex_);
+  kept_[std::this_thread::get_id()] = std::move(session);
+}
+
+TenantOutcome FleetWorker::work(const Tenant& tenant,
+                                int /*attempt*/,
+                                const engine::Patience& patience) {
+  const engine::SteadyTime start = clock_.now();
+  engine::ApplyOutcome outcome;
+  try {
+    engine::KeptSession kept = take_kept(tenant);
+    const bool shared = is_shared(tenant);
+    outcome =
+        executor_.apply(tenant.target, facts_of(tenant), goal_, patience, shared ? &kept : nullptr);
+    if (shared) {
+      put_kept(std::move(kept));
+    }
+  } catch (const Error& error) {
+    outcome.fault = fault_of(error);
+  } catch (const std::exception& error) {
+    outcome.fault = bug(error.what());
+  }
+  TenantOutcome result = outcome_of(tenant, outcome);
+  result.duration = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.now() - start);
+  return result;
+}
+
+void FleetWorker::worker_idle() {
+  put_kept({});
+}
+
+std::optional<engine::SqlError> FleetProbe::probe(const Tenant& any_tenant_of_server,
+                                                  const engine::Patience& patience) {
+  engine::OpenOptions options;
+  options.statement_timeout = connect_timeout_;
+  engine::OpenResult opened = sessions_.open(any_tenant_of_server.target, options, patience);
+  if (!opened.session) {
+    return opened.error;
+  }
+  const bool postgres = any_tenant_of_server.target.dialect == engine::Dialect::postgres;
+  const engine::Statement question{postgres ? "DO $$BEGIN END$$" : "SELECT 1"};
+  return opened.session->exchange(std::span(&question, 1), patience).error;
+}
+
+std::optional<std::size_t> FleetProbe::free_connections(const Tenant& any_tenant_of_server,
+                                                        const engine::Patience& patience) {
+  if (any_tenant_of_server.target.dialect == engine::Dialect::sqlite) {
+    return std::nullopt;
+  }
+  engine::OpenOptions options;
+  options.purpose = engine::OpenOptions::Purpose::change;  // a pooler has limits of its own
+  options.statement_timeout = connect_timeout_;
+  engine::OpenResult opened = sessions_.open(any_tenant_of_server.target, options, patience);
+  if (!opened.session) {
+    return std::nullopt;
+  }
+  const engine::Statement question{kFreeConnections};
+  const engine::Exchange answer = opened.session->exchange(std::span(&question, 1), patience);
+  if (!answer.ok()) {
+    return std::nullopt;
+  }
+  const std::int64_t free = engine::integer_of(answer.results.front().rows.front().front());
+  return static_cast<std::size_t>(std::max<std::int64_t>(free, 1));
+}
+
+}  // namespace drover::orchestrator

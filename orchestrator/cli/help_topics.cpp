@@ -1,0 +1,119 @@
+#include "orchestrator/cli/help_topics.h"
+
+#include <array>
+
+namespace drover::orchestrator::cli {
+namespace {
+
+constexpr std::string_view kExitCodes = R"(Exit codes
+
+   0  done, or nothing to do
+   2  usage, configuration, or a migration file that does not parse
+   3  finished with failed, skipped or unreadable tenants
+   4  halted: budget, gate or operator
+   5  every tenant's lock, or the run's lease, is held by somebody else
+   6  nothing could be reached
+   7  files and history differ: edited, diverged, unknown revision
+   8  waiting for an approval, or paused
+  10  changes are pending (only with --detailed-exitcode)
+  70  a bug in Drover
+  74  our own input or output failed: the run store, a full disk
+ 130  interrupted (SIGINT) after draining; 143 for SIGTERM
+
+Where several apply: 70, 74, 130/143, 2, 4, 7, 8, 3; 5 or 6 only when every tenant had that
+cause; then 10, then 0.
+)";
+
+constexpr std::string_view kReferences = R"(References to revisions
+
+  0007            an id, or the first characters of one (at least 3)
+  head, heads     the only head; all of them
+  base            before the first revision
+  current         where the tenant is
+  +2, -1          two further, one back; from where the tenant is
+  0007+1, 0007-2  from a revision
+  LABEL, LABEL@head, LABEL@base, LABEL@+1
+                  on the branch that a label, or a revision, names
+  a:b             a range, for history and --sql
+)";
+
+constexpr std::string_view kEnvironment = R"(Environment variables
+
+  DROVER_SECTION_KEY   overrides a setting: DROVER_LIMITS_IN_FLIGHT=32, DROVER_STORE=runs.db,
+                       DROVER_MIGRATIONS=db, DROVER_TIMEOUTS_LOCK=500ms. Flags beat variables,
+                       variables beat the file.
+  DATABASE_URL         the only target, where there is neither drover.yaml nor -e
+  NO_COLOR             no colour
+  PGPASSWORD, PGPASSFILE, PGSERVICEFILE, PGSSLROOTCERT ...
+                       as in every PostgreSQL client
+)";
+
+constexpr std::string_view kSelectorTopic = R"(Selectors
+
+  --tenant acme,globex          these tenants
+  -l tier=free,region!=eu       labels: key=value, key!=value, key (has it), !key (has it not);
+                                every term must hold
+  --server db1:5432             tenants of these servers
+  --status behind,failed        tenants in these states, asked before anything else
+  --limit 10                    the first ten of what is left
+
+How many tenants are meant is shown before anything happens. None at all is an error.
+)";
+
+constexpr std::string_view kOutput = R"(Output for programs
+
+  -o json, yaml   one object; it begins with format, environment, started, finished
+  -o ndjson       the same without its rows on the first line, then one row a line
+  -o csv          the rows, with a header; lists are joined by commas
+
+New keys may come, none changes. Times are RFC 3339 in UTC. Words that a key may have:
+
+  state of a tenant    unreachable, held, partial, edited, unknown_revision, diverged, ahead,
+                       behind, empty, current
+  outcome of a tenant  applied, current, failed, partial, in_doubt, not_started, skipped, held,
+                       unreachable, vanished
+  outcome of a run     done, nothing_to_do, incomplete, halted, interrupted
+  code of an error     usage, incomplete, halted, busy, unreachable, verification, waiting,
+                       pending, internal, storage
+)";
+
+constexpr std::string_view kMigrations = R"(Migration files
+
+  migrations/0004_add_content_hash.sql
+
+  -- drover: revision 0004
+  -- drover: parents 0003
+  -- drover: message Store a hash of every file
+
+  -- drover: up
+  ALTER TABLE files ADD COLUMN content_sha256 text;
+
+  -- drover: up postgres no-transaction
+  CREATE INDEX CONCURRENTLY files_content_sha256 ON files (content_sha256);
+
+  -- drover: verify
+  SELECT count(*) = 0 FROM files WHERE length(content_sha256) <> 64;
+
+  -- drover: down
+  ALTER TABLE files DROP COLUMN content_sha256;
+
+Header      revision, parents (none for a first one), message, labels, depends, irreversible,
+            requires-fleet, set lock_timeout|statement_timeout|role|search_path|foreign_keys=VALUE
+Sections    up, down [postgres|sqlite] [no-transaction]; verify; batch key=value ...
+drover create writes one, drover validate checks all.
+)";
+
+constexpr std::array kTopics = {HelpTopic{"exit-codes", kExitCodes},
+                                HelpTopic{"references", kReferences},
+                                HelpTopic{"environment", kEnvironment},
+                                HelpTopic{"selectors", kSelectorTopic},
+                                HelpTopic{"migrations", kMigrations},
+                                HelpTopic{"output", kOutput}};
+
+}  // namespace
+
+std::span<const HelpTopic> help_topics() {
+  return kTopics;
+}
+
+}  // namespace drover::orchestrator::cli

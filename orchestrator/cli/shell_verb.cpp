@@ -1,0 +1,145 @@
+// shell: psql or sqlite3 on one tenant. The password travels in a passfile of our own, never in
+// argv or in the environment of anything but that one child.
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "engine/dialect.h"
+#include "engine/error.h"
+#include "orchestrator/cli/console.h"
+#include "orchestrator/cli/fleet_choice.h"
+#include "orchestrator/cli/verbs.h"
+#include "orchestrator/cli/workspace_of.h"
+
+namespace drover::orchestrator::cli {
+namespace {
+
+/// A file that only we can read, which goes when we do.
+class PassFile {
+ public:
+  explicit PassFile(const engine::Secret& password) {
+    std::string name = (std::filesystem::temp_directory_path() / "drover-pass-XXXXXX").string();
+    const int file = mkstemp(name.data());  // mode 0600
+    std::string line = "*:*:*:*:";
+    for (const char c : password.reveal()) {
+      line += c == ':' || c == '\\' ? std::string{'\\', c} : std::string{c};
+    }
+    line += '\n';
+    const bool written =
+        file >= 0 && write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size());
+    if (file >= 0) {
+      close(file);
+      path_ = name;
+    }
+    if (!written) {
+      throw Error(ErrorCode::storage,
+                  "passfile_failed",
+                  "a file for the password could not be written",
+                  "Look at the temporary directory.");
+    }
+  }
+  PassFile(const PassFile&) = delete;
+  PassFile& operator=(const PassFile&) = delete;
+  ~PassFile() {
+    std::error_code ignored;
+    std::filesystem::remove(path_, ignored);
+  }
+
+  const std::string& path() const noexcept { return path_; }
+
+ private:
+  std::string path_;
+};
+
+struct Command {
+  std::vector<std::string> argv;
+  std::vector<std::string> variables;  ///< NAME=VALUE, added to ours.
+};
+
+Command psql(const engine::Target& target, const std::string& passfile) {
+  Command command{{"psql", target.connection}, {}};
+  std::string escaped = "-c search_path=";  // blanks and backslashes are escaped in PGOPTIONS
+  for (const char c : engine::quoted_identifier(target.schema)) {
+    escaped += c == ' ' || c == '\\' ? std::string{'\\', c} : std::string{c};
+  }
+  command.variables.push_back("PGOPTIONS=" + escaped);
+  if (!passfile.empty()) {
+    command.variables.push_back("PGPASSFILE=" + passfile);
+  }
+  return command;
+}
+
+Command sqlite(const engine::Target& target) {
+  return {{"sqlite3", "--", target.connection}, {}};
+}
+
+/// Runs it in the foreground, on our terminal, and waits.
+int run_child(const Command& command) {
+  std::vector<char*> argv;
+  for (const std::string& word : command.argv) {
+    argv.push_back(const_cast<char*>(word.c_str()));  // exec promises not to write
+  }
+  argv.push_back(nullptr);
+  const pid_t child = fork();
+  if (child == 0) {
+    for (const std::string& variable : command.variables) {
+      putenv(const_cast<char*>(variable.c_str()));  // lives until exec
+    }
+    execvp(argv[0], argv.data());
+    _exit(errno == ENOENT ? 127 : 126);
+  }
+  int status = 0;
+  while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  if (child < 0 || code == 127) {
+    throw Error(ErrorCode::usage,
+                "no_client",
+                fmt::format("{} could not be started", command.argv.front()),
+                "Install it, and look at PATH.");
+  }
+  return code;
+}
+
+int run(Invocation& invocation) {
+  Workspace workspace = workspace_of(invocation.globals);
+  const Tenant tenant = only_tenant(workspace, invocation);
+  const engine::Target& target = tenant.target;
+  const std::vector<std::string> rest = invocation.arguments.values("arguments");
+  const bool postgres = target.dialect == engine::Dialect::postgres;
+  std::optional<PassFile> passfile;
+  if (postgres && !target.password.empty()) {
+    passfile.emplace(target.password);
+  }
+  Command command = postgres ? psql(target, passfile ? passfile->path() : "") : sqlite(target);
+  command.argv.insert(command.argv.end(), rest.begin(), rest.end());
+  invocation.console.say(fmt::format("{}: {} on {}{}",
+                                     tenant.id.value,
+                                     target.database,
+                                     target.server,
+                                     postgres ? ", schema " + target.schema : ""));
+  return run_child(command);
+}
+
+}  // namespace
+
+VerbSpec shell_verb() {
+  using Takes = OptionSpec::Takes;
+  return {"shell",
+          "psql or sqlite3 on one tenant",
+          "What follows -- goes to the client.\n\n"
+          "  drover shell --tenant acme\n"
+          "  drover shell --tenant acme -- -c 'SELECT count(*) FROM files'\n",
+          {{"arguments", Takes::words, "ARGUMENT", "for psql or sqlite3"}},
+          VerbSpec::Selectors::yes,
+          run};
+}
+
+}  // namespace drover::orchestrator::cli

@@ -1,0 +1,42 @@
+/// The table of verbs. Each family of verbs has a file; this gathers them in the order that the
+/// help shows.
+
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "orchestrator/cli/verb.h"
+
+namespace drover::orchestrator::cli {
+
+/// All of them.
+std::span<const VerbSpec> all_verbs();
+
+// One per file.
+VerbSpec init_verb();
+VerbSpec create_verb();
+VerbSpec merge_verb();
+VerbSpec validate_verb();
+VerbSpec history_verb();
+VerbSpec heads_verb();
+VerbSpec branches_verb();
+VerbSpec show_verb();
+VerbSpec status_verb();
+VerbSpec current_verb();
+VerbSpec tenants_verb();
+VerbSpec upgrade_verb();
+VerbSpec downgrade_verb();
+VerbSpec resume_verb();
+VerbSpec runs_verb();
+VerbSpec stamp_verb();
+VerbSpec repair_verb();
+VerbSpec mark_verb();
+VerbSpec reset_verb();
+VerbSpec shell_verb();
+VerbSpec ready_verb();
+VerbSpec doctor_verb();
+VerbSpec config_show_verb();
+VerbSpec version_verb();
+
+}  // namespace drover::orchestrator::cli

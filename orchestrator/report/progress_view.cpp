@@ -1,0 +1,109 @@
+#include "orchestrator/report/progress_view.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "orchestrator/report/run_report.h"
+#include "orchestrator/report/text.h"
+
+namespace drover::orchestrator::report {
+namespace {
+
+constexpr std::size_t kWidestBar = 40;
+constexpr std::size_t kNarrowestBar = 10;
+constexpr std::size_t kPausedShown = 3;
+
+/// Outcomes that a person looks at while it runs; the others only at the end.
+constexpr std::array kShown = {Outcome::applied,
+                               Outcome::current,
+                               Outcome::failed,
+                               Outcome::partial,
+                               Outcome::in_doubt,
+                               Outcome::unreachable,
+                               Outcome::skipped,
+                               Outcome::held,
+                               Outcome::vanished};
+
+std::size_t percent_done(const ProgressSnapshot& snapshot) {
+  return snapshot.total == 0 ? 100 : snapshot.done * 100 / snapshot.total;
+}
+
+std::string bar(const ProgressSnapshot& snapshot, std::size_t cells) {
+  const std::size_t full = snapshot.total == 0 ? cells : snapshot.done * cells / snapshot.total;
+  return std::string(full, '#') + std::string(cells - full, '.');
+}
+
+std::string counts(const ProgressSnapshot& snapshot) {
+  std::string text;
+  for (const Outcome outcome : kShown) {
+    const auto found = snapshot.counts.find(outcome);
+    if (found != snapshot.counts.end() && found->second > 0) {
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", found->second, name_of(outcome));
+    }
+  }
+  if (snapshot.in_flight > 0) {
+    text += fmt::format("{}{} in flight", text.empty() ? "" : ", ", snapshot.in_flight);
+  }
+  return text;
+}
+
+std::string pace(const ProgressSnapshot& snapshot) {
+  std::string text = fmt::format(
+      "{:.1f}/s, {} so far", snapshot.tenants_per_second, duration_text(snapshot.elapsed));
+  if (snapshot.remaining && snapshot.done < snapshot.total) {
+    text += fmt::format(", about {} to go", duration_text(*snapshot.remaining));
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string progress_block(const ProgressSnapshot& snapshot, std::size_t width) {
+  std::string block;
+  const auto add = [&](const std::string& line) { block += cut_to(printable(line), width) + "\n"; };
+  const std::string done =
+      fmt::format("{}/{} ({} %)", snapshot.done, snapshot.total, percent_done(snapshot));
+  const std::size_t room = width > done.size() + 3 ? width - done.size() - 3 : 0;
+  const std::size_t cells = std::min(kWidestBar, room);
+  add(cells < kNarrowestBar ? done : fmt::format("[{}] {}", bar(snapshot, cells), done));
+  if (const std::string line = counts(snapshot); !line.empty()) {
+    add(line);
+  }
+  add(pace(snapshot));
+  for (const TenantUnderWay& tenant : snapshot.slowest) {
+    const std::string attempt =
+        tenant.attempt > 1 ? fmt::format(", attempt {}", tenant.attempt) : "";
+    add(fmt::format("  {} {}{}", duration_text(tenant.age), tenant.id.value, attempt));
+  }
+  for (std::size_t i = 0; i < std::min(kPausedShown, snapshot.paused.size()); ++i) {
+    const PausedServer& paused = snapshot.paused[i];
+    add(fmt::format("paused: server {}: {}", paused.server, paused.why));
+  }
+  if (snapshot.paused.size() > kPausedShown) {
+    add(fmt::format("paused: {}", count_of(snapshot.paused.size() - kPausedShown, "more server")));
+  }
+  if (!snapshot.waiting_for.empty()) {
+    add("waiting for " + snapshot.waiting_for);
+  }
+  return block;
+}
+
+std::string progress_line(const ProgressSnapshot& snapshot) {
+  std::string line =
+      fmt::format("{}/{} ({} %)", snapshot.done, snapshot.total, percent_done(snapshot));
+  if (const std::string said = counts(snapshot); !said.empty()) {
+    line += ": " + said;
+  }
+  line += "; " + pace(snapshot);
+  if (!snapshot.paused.empty()) {
+    line += fmt::format("; {} paused", count_of(snapshot.paused.size(), "server"));
+  }
+  if (!snapshot.waiting_for.empty()) {
+    line += "; waiting for " + snapshot.waiting_for;
+  }
+  return printable(line);
+}
+
+}  // namespace drover::orchestrator::report

@@ -1,0 +1,359 @@
+#include "orchestrator/run/coordinator.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "orchestrator/run/inbox.h"
+#include "orchestrator/run/lease_keeper.h"
+
+namespace drover::orchestrator::run {
+namespace {
+
+using engine::SteadyTime;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kBetweenSnapshots{100};
+constexpr milliseconds kLongestSilence{1'000};
+
+std::vector<ScheduledTenant> scheduled(const RunPlan& plan) {
+  std::vector<ScheduledTenant> result;
+  result.reserve(plan.tenants.size());
+  for (const Tenant& tenant : plan.tenants) {
+    ScheduledTenant& entry = result.emplace_back();
+    entry.id = tenant.id;
+    entry.server = tenant.target.server;
+    if (const auto known = plan.durations.find(tenant.id); known != plan.durations.end()) {
+      entry.known_duration = known->second;
+    }
+    if (const auto crashed = plan.crashed_starts.find(tenant.id);
+        crashed != plan.crashed_starts.end()) {
+      entry.crashed_starts = crashed->second;
+    }
+  }
+  return result;
+}
+
+Halt halt_for(const Error& error) {
+  return {error.code(), error.kind_name(), error.what(), error.hint()};
+}
+
+/// The tools of a run; see Coordinator.
+struct Tools {
+  engine::Clock& clock;
+  Dispatcher& dispatcher;
+  ServerProbe& probe;
+  Journal& journal;
+  RunObserver& observer;
+  std::shared_ptr<Inbox> inbox;
+};
+
+/// One run from its first tick to its result.
+class RunLoop {
+ public:
+  RunLoop(Tools tools, const RunPlan& plan, const engine::Patience& patience)
+      : RunLoop(std::move(tools), plan, patience, scheduled(plan)) {}
+
+  RunResult go();
+
+  // What the inbox brings.
+  void operator()(TenantReturned& message);
+  void operator()(const ProbeReturned& message);
+  void operator()(const CapacityReturned& message);
+  void operator()(const LeaseRenewed& message);
+  void operator()(LeaseNotRenewed& message) { store_failure_ = std::move(message.why); }
+  void operator()(HaltWanted& message);
+  void operator()(const DrainWanted& message);
+  void operator()(const CancelWanted& message);
+
+  // What the schedule wants.
+  void operator()(const StartTenant& action);
+  void operator()(const ProbeServer& action);
+  void operator()(const AskCapacity& action);
+  void operator()(FinishTenant& action);
+  void operator()(const CancelWork&) { cancel_.request_stop(); }
+  void operator()(HaltRun& action);
+  void operator()(Note& note);
+
+ private:
+  RunLoop(Tools tools,
+          const RunPlan& plan,
+          const engine::Patience& patience,
+          std::vector<ScheduledTenant> tenants);
+
+  SteadyTime now() const { return tools_.clock.now(); }
+  void carry_out(Actions actions);
+  void hear(SteadyTime until);
+  SteadyTime next_wake() const;
+  void check_time();
+  void show_progress();
+  void run_aside(std::function<Message()> ask, Message otherwise);
+  void await_asides();
+  void end_in_journal();
+  bool lease_is_lost() const { return result_.halt && result_.halt->code == ErrorCode::busy; }
+
+  Tools tools_;
+  const RunPlan& plan_;
+  SteadyTime deadline_;
+  Progress progress_;
+  Schedule schedule_;
+  RunResult result_;
+  std::stop_source cancel_;     ///< Ends tenants under way,
+  std::stop_source no_asides_;  ///< ... and probes that nobody needs any more.
+  std::vector<bool> started_;   ///< By this process.
+  std::size_t asides_ = 0;      ///< Probes and questions that are under way.
+  SteadyTime trusted_until_;
+  std::optional<Halt> store_failure_;  ///< Why the lease could not be renewed lately.
+  SteadyTime shown_at_ = SteadyTime::min();
+  bool has_news_ = true;
+};
+
+RunLoop::RunLoop(Tools tools,
+                 const RunPlan& plan,
+                 const engine::Patience& patience,
+                 std::vector<ScheduledTenant> tenants)
+    : tools_(std::move(tools)),
+      plan_(plan),
+      deadline_(patience.deadline),
+      progress_(tenants, now()),
+      schedule_(std::move(tenants), {plan.limits, plan.failure_budget, plan.seed}),
+      started_(plan.tenants.size(), false),
+      trusted_until_(trusted_until(plan.lease_taken, tools_.journal.lease())) {
+  schedule_.trust_lease_until(trusted_until_);
+  result_.tenants.resize(plan.tenants.size());
+}
+
+RunResult RunLoop::go() {
+  {
+    const LeaseKeeper keeper(
+        tools_.journal,
+        tools_.clock,
+        plan_.run,
+        plan_.owner,
+        [inbox = tools_.inbox](Message message) { inbox->push(std::move(message)); });
+    hear(now());  // what was said before the run began
+    carry_out(schedule_.tick(now()));
+    while (!schedule_.finished()) {
+      hear(next_wake());
+      check_time();
+      carry_out(schedule_.tick(now()));
+      show_progress();
+    }
+    await_asides();
+  }
+  end_in_journal();
+  tools_.observer.on_progress(progress_.snapshot({}, now()));
+  return std::move(result_);
+}
+
+/// Waits for something to happen, until `until` at most.
+void RunLoop::hear(SteadyTime until) {
+  for (Message& message : tools_.inbox->wait(tools_.clock, until)) {
+    std::visit(*this, message);
+  }
+}
+
+SteadyTime RunLoop::next_wake() const {
+  SteadyTime wake = shown_at_ + (has_news_ ? kBetweenSnapshots : kLongestSilence);
+  wake = std::min(wake, schedule_.wake_at().value_or(SteadyTime::max()));
+  if (store_failure_) {
+    wake = std::min(wake, trusted_until_);
+  }
+  return schedule_.stopping() ? wake : std::min(wake, deadline_);
+}
+
+/// What follows from time alone.
+void RunLoop::check_time() {
+  if (now() >= deadline_ && !schedule_.stopping()) {
+    (*this)(CancelWanted{Coordinator::kStoppedByOperator});
+  }
+  // A store that cannot be written any more ends the run; one that comes back in time does not.
+  if (store_failure_ && now() >= trusted_until_) {
+    carry_out(schedule_.halt(*std::exchange(store_failure_, std::nullopt), now()));
+  }
+}
+
+void RunLoop::show_progress() {
+  const SteadyTime at = now();
+  if (at < shown_at_ + (has_news_ ? kBetweenSnapshots : kLongestSilence)) {
+    return;
+  }
+  tools_.observer.on_progress(progress_.snapshot(schedule_.paused(), at));
+  shown_at_ = at;
+  has_news_ = false;
+}
+
+void RunLoop::carry_out(Actions actions) {
+  for (Action& action : actions) {
+    std::visit(*this, action);
+  }
+}
+
+void RunLoop::operator()(TenantReturned& message) {
+  progress_.returned(message.tenant);
+  has_news_ = true;
+  carry_out(schedule_.completed(message.tenant, std::move(message.outcome), now()));
+}
+
+void RunLoop::operator()(const ProbeReturned& message) {
+  --asides_;
+  carry_out(schedule_.probed(message.server, message.error, now()));
+}
+
+void RunLoop::operator()(const CapacityReturned& message) {
+  --asides_;
+  carry_out(schedule_.learned_capacity(message.server, message.free, now()));
+}
+
+void RunLoop::operator()(const LeaseRenewed& message) {
+  store_failure_ = std::nullopt;
+  trusted_until_ = message.trusted_until;
+  schedule_.trust_lease_until(trusted_until_);
+}
+
+void RunLoop::operator()(HaltWanted& message) {
+  carry_out(schedule_.halt(std::move(message.why), now()));
+}
+
+void RunLoop::operator()(const DrainWanted& message) {
+  result_.interrupted = message.exit_status;
+  carry_out(schedule_.drain(now()));
+}
+
+void RunLoop::operator()(const CancelWanted& message) {
+  result_.interrupted = message.exit_status;
+  carry_out(schedule_.cancel(now()));
+}
+
+void RunLoop::operator()(const StartTenant& action) {
+  const Tenant& tenant = plan_.tenants[action.tenant];
+  if (!started_[action.tenant]) {
+    started_[action.tenant] = true;
+    tools_.journal.record(TenantStarted{plan_.run, tenant.id, action.attempt});
+  }
+  progress_.started(action.tenant, action.attempt, now());
+  try {
+    tools_.dispatcher.start({&tenant, action.attempt, {SteadyTime::max(), cancel_.get_token()}},
+                            [inbox = tools_.inbox, index = action.tenant](TenantOutcome outcome) {
+                              inbox->push(TenantReturned{index, std::move(outcome)});
+                            });
+  } catch (const Error& error) {
+    tools_.inbox->push(HaltWanted{halt_for(error)});
+    tools_.inbox->push(TenantReturned{action.tenant, {}});
+  }
+}
+
+/// The inbox gets what `ask` returns, or `otherwise` when it cannot be asked.
+void RunLoop::run_aside(std::function<Message()> ask, Message otherwise) {
+  ++asides_;
+  try {
+    tools_.dispatcher.run_aside(
+        [inbox = tools_.inbox, ask = std::move(ask)] { inbox->push(ask()); });
+  } catch (const Error& error) {
+    tools_.inbox->push(HaltWanted{halt_for(error)});
+    tools_.inbox->push(std::move(otherwise));
+  }
+}
+
+void RunLoop::operator()(const ProbeServer& action) {
+  const engine::Patience patience{now() + plan_.probe_timeout, no_asides_.get_token()};
+  run_aside(
+      [this, action, patience]() -> Message {
+        return ProbeReturned{action.server,
+                             tools_.probe.probe(plan_.tenants[action.tenant], patience)};
+      },
+      ProbeReturned{action.server, std::nullopt});
+}
+
+void RunLoop::operator()(const AskCapacity& action) {
+  const engine::Patience patience{now() + plan_.probe_timeout, no_asides_.get_token()};
+  run_aside(
+      [this, action, patience]() -> Message {
+        return CapacityReturned{
+            action.server, tools_.probe.free_connections(plan_.tenants[action.tenant], patience)};
+      },
+      CapacityReturned{action.server, std::nullopt});
+}
+
+void RunLoop::operator()(FinishTenant& action) {
+  has_news_ = true;
+  progress_.finished(action.tenant, action.outcome, now());
+  result_.summary.add(action.outcome);
+  // One that was never touched stays without an outcome, so that a resume finds it to be done.
+  if (started_[action.tenant] || action.outcome.outcome != Outcome::not_started) {
+    tools_.journal.record(TenantFinished{plan_.run, action.outcome});
+  }
+  tools_.observer.on_tenant(action.outcome);
+  result_.tenants[action.tenant] = std::move(action.outcome);
+}
+
+void RunLoop::operator()(HaltRun& action) {
+  result_.halt = std::move(action.halt);
+}
+
+void RunLoop::operator()(Note& note) {
+  has_news_ = true;
+  tools_.observer.on_event(note.text);
+  tools_.journal.record(
+      RunEvent{plan_.run, std::move(note.tenant), std::move(note.kind), std::move(note.text)});
+}
+
+/// They refer to the plan and to this.
+void RunLoop::await_asides() {
+  no_asides_.request_stop();
+  while (asides_ > 0) {
+    hear(SteadyTime::max());
+  }
+}
+
+void RunLoop::end_in_journal() {
+  const bool some_left = result_.summary.count(Outcome::not_started) > 0;
+  result_.state = some_left ? RunState::interrupted : RunState::finished;
+  if (lease_is_lost()) {
+    return;  // the run is someone else's
+  }
+  try {
+    tools_.journal.finish_run(plan_.run, result_.state, result_.exit_status());
+  } catch (const Error& error) {
+    if (!result_.halt || result_.halt->code != ErrorCode::storage) {
+      result_.halt = halt_for(error);
+    }
+  }
+}
+
+}  // namespace
+
+Coordinator::Coordinator(engine::Clock& clock,
+                         Dispatcher& dispatcher,
+                         ServerProbe& probe,
+                         Journal& journal,
+                         RunObserver& observer)
+    : clock_(clock),
+      dispatcher_(dispatcher),
+      probe_(probe),
+      journal_(journal),
+      observer_(observer),
+      inbox_(std::make_shared<Inbox>()) {}
+
+Coordinator::~Coordinator() = default;
+
+RunResult Coordinator::run(const RunPlan& plan, const engine::Patience& patience) {
+  const std::stop_callback on_stop(patience.stop, [this] { cancel(); });
+  return RunLoop({clock_, dispatcher_, probe_, journal_, observer_, inbox_}, plan, patience).go();
+}
+
+void Coordinator::drain(int exit_status) {
+  inbox_->push(DrainWanted{exit_status});
+}
+
+void Coordinator::cancel(int exit_status) {
+  inbox_->push(CancelWanted{exit_status});
+}
+
+}  // namespace drover::orchestrator::run

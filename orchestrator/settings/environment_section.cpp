@@ -1,0 +1,113 @@
+#include "orchestrator/settings/environment_section.h"
+
+#include <algorithm>
+#include <optional>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "orchestrator/settings/rollout_section.h"
+#include "orchestrator/settings/scalar_settings.h"
+#include "orchestrator/settings/tenant_sources.h"
+
+namespace drover::orchestrator::settings {
+namespace {
+
+constexpr std::size_t kMostNameBytes = 63;
+
+/// The name of an environment is typed by people, in flags and in answers to questions.
+void check_name(const YamlEntry& entry) {
+  const bool has_form = !entry.key.empty() && entry.key.size() <= kMostNameBytes &&
+                        entry.key.front() != '-' &&
+                        std::all_of(entry.key.begin(), entry.key.end(), [](char c) {
+                          return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                                 (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+                        });
+  if (!has_form) {
+    refuse_setting({"environments", "", entry.key_place},
+                   fmt::format("has '{}', which cannot be an environment's name", entry.key),
+                   "Use 1 to 63 letters, digits, _, - and . in a name.");
+  }
+}
+
+void read_switches(const Section& section, Environment& environment, Origins& origins) {
+  if (const std::optional<Given> production = section.given("production")) {
+    environment.production = to_flag(*production);
+    origins.set(production->name, production->text, *production);
+  }
+  if (const std::optional<Given> auto_migrate = section.given("auto_migrate")) {
+    environment.auto_migrate = to_flag(*auto_migrate);
+    origins.set(auto_migrate->name, auto_migrate->text, *auto_migrate);
+    if (environment.auto_migrate && environment.production) {
+      refuse_setting(*auto_migrate,
+                     "is true in an environment with production: true",
+                     "Migrate production with `drover upgrade`; applications only wait for it.");
+    }
+  }
+  if (const std::optional<Given> transaction = section.given("transaction")) {
+    environment.transaction = to_choice(*transaction, {"per_revision", "all"}) == 0
+                                  ? TransactionMode::per_revision
+                                  : TransactionMode::all;
+    origins.set(transaction->name, transaction->text, *transaction);
+  }
+}
+
+void read_places(const Section& section,
+                 const SectionReader& reader,
+                 Environment& environment,
+                 Origins& origins) {
+  if (const std::optional<Given> migrations = section.given("migrations")) {
+    environment.migrations = reader.path(*migrations);
+    origins.set(migrations->name, printable_path(*migrations, environment.migrations), *migrations);
+  }
+  if (const std::optional<Given> schema = section.given("history_schema")) {
+    environment.history_schema = reader.text(*schema);
+    origins.set(schema->name, printable(*schema), *schema);
+  }
+}
+
+}  // namespace
+
+Environment read_environment(const YamlEntry& entry,
+                             const Environment& common,
+                             const Section* secrets,
+                             const SectionReader& reader,
+                             Origins& origins) {
+  check_name(entry);
+  const Section section(entry.value,
+                        "environments." + entry.key,
+                        {"production",
+                         "auto_migrate",
+                         "transaction",
+                         "migrations",
+                         "history_schema",
+                         "limits",
+                         "timeouts",
+                         "tenants",
+                         "backup",
+                         "rollout"});
+  Environment environment = common;
+  environment.name = entry.key;
+  environment.place = entry.key_place;
+  read_switches(section, environment, origins);
+  read_places(section, reader, environment, origins);
+  read_section(section, kLimitsSection, environment.limits, origins);
+  read_section(section, kTimeoutsSection, environment.timeouts, origins);
+  environment.tenants = read_tenant_sources(
+      section.required_value("tenants"), section.name_of("tenants"), secrets, reader);
+  for (std::size_t i = 0; i < environment.tenants.size(); ++i) {
+    const TenantSource& source = environment.tenants[i];
+    origins.set(fmt::format("{}[{}]", section.name_of("tenants"), i),
+                std::string(kind_name_of(source)),
+                to_string(source.place));
+  }
+  if (const YamlNode* const backup = section.value("backup")) {
+    environment.backup = read_backup(*backup, section.name_of("backup"), reader);
+  }
+  if (const YamlNode* const rollout = section.value("rollout")) {
+    environment.rollout = read_rollout(*rollout, section.name_of("rollout"), environment.limits);
+  }
+  return environment;
+}
+
+}  // namespace drover::orchestrator::settings

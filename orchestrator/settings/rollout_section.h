@@ -1,0 +1,23 @@
+/// The `backup:` and `rollout:` sections of an environment.
+///
+/// Thread safety: one thread at a time. Errors: see section.h and given.h; a stage that raises a
+/// limit, two stages of one name, or stages that leave tenants out are Error usage too.
+
+#pragma once
+
+#include <string>
+
+#include "orchestrator/options.h"
+#include "orchestrator/settings/section_reader.h"
+#include "orchestrator/settings/yaml_document.h"
+
+namespace drover::orchestrator::settings {
+
+BackupOptions read_backup(const YamlNode& node,
+                          const std::string& name,
+                          const SectionReader& reader);
+
+/// `limits` are those of the environment: a stage can only lower them.
+RolloutOptions read_rollout(const YamlNode& node, const std::string& name, const Limits& limits);
+
+}  // namespace drover::orchestrator::settings

@@ -1,0 +1,29 @@
+/// Where one tenant stands, as status reports it.
+///
+/// Thread safety: plain values.
+
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/fault.h"
+#include "engine/tenant_status.h"
+#include "orchestrator/tenant.h"
+
+namespace drover::orchestrator {
+
+struct TenantStanding {
+  TenantId id;
+  std::string server;
+  Labels labels;
+  engine::TenantState state = engine::TenantState::unreachable;
+  std::vector<engine::RevisionId> current;  ///< Heads.
+  std::vector<engine::RevisionId> pending;  ///< In the order to run them.
+  std::string progress;          ///< Of a partial tenant: "1 of 3 units of revision '0004' done".
+  std::string environment_mark;  ///< What the tenant says it belongs to; empty: nothing.
+  std::optional<engine::TenantFault> fault;
+};
+
+}  // namespace drover::orchestrator
