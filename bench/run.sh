@@ -1,0 +1,9 @@
+#!/bin/sh
+# Runs every benchmark of bench/README.md. Quiet machine, release build.
+#   bench/run.sh [DATABASES] [SCHEMAS] [FILES]
+set -eu
+cd "$(dirname "$0")/.."
+bin=$PWD/build/release
+"$bin/bench/bench_floor_files" "$(mktemp -d)/files"
+"$bin/bench/bench_fleet_bench" "$bin/orchestrator/cli/drover" "$bin/bench/bench_floor_postgres" \
+  "$bin/bench/bench_floor_sqlite" "${1:-400}" "${2:-1000}" "${3:-1000}"

@@ -1,0 +1,90 @@
+#!/bin/sh
+# ./dev demo: a fleet of 200 throw-away tenants, from nothing to a mended failure.
+#   demo.sh DROVER [--postgres]
+# Everything lives in demo/, which is made anew each time.
+set -eu
+drover=$1
+shift
+kind=sqlite
+[ "${1:-}" = --postgres ] && kind=postgres
+
+here=$(pwd)
+rm -rf demo
+mkdir -p demo/tenants
+cp -r migrations demo/migrations
+
+say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+run() {
+  printf '\n$ drover'
+  printf ' %s' "$@"
+  printf '\n'
+  status=0
+  "$drover" "$@" || status=$?
+  [ $status = 0 ] || printf '(exit status %s)\n' $status
+}
+
+cd demo
+if [ $kind = postgres ]; then
+  . "$here/config/throwaway-postgres.sh"
+  throwaway_start "$here/demo"  # sets PGHOST, PGPORT, PGUSER; ended by the trap below
+  trap throwaway_stop EXIT INT TERM
+  say "Two hundred databases on a throw-away PostgreSQL"
+  i=1
+  while [ $i -le 200 ]; do
+    printf 'CREATE DATABASE tenant_%03d;\n' $i
+    i=$((i + 1))
+  done | psql -q -X -d postgres
+  cat >drover.yaml <<YAML
+migrations: migrations
+store: runs.db
+environments:
+  demo:
+    tenants:
+      - databases: {server: "host=$PGHOST port=$PGPORT user=$PGUSER dbname=postgres", match: "tenant_*"}
+YAML
+  create=
+else
+  say "Two hundred SQLite files"
+  i=1
+  while [ $i -le 200 ]; do
+    : >"tenants/$(printf 'tenant_%03d' $i).db"
+    i=$((i + 1))
+  done
+  cat >drover.yaml <<'YAML'
+migrations: migrations
+store: runs.db
+environments:
+  demo:
+    tenants:
+      - sqlite: tenants/*.db
+YAML
+  create=--create-files
+fi
+
+say "1. Where does the fleet stand?"
+run status
+
+say "2. The first three revisions, everywhere"
+run upgrade 0003 --yes $create
+
+say "3. One tenant has something in the way that its history does not know"
+block="CREATE TABLE plans (oops integer)"
+if [ $kind = postgres ]; then psql -q -X -d tenant_117 -c "$block"
+else sqlite3 tenants/tenant_117.db "$block"; fi
+echo "(tenant_117: $block)"
+
+say "4. The rest of the history: it fails there, and only there"
+run upgrade --yes
+
+say "5. Where does it stand now?"
+run status
+
+say "6. Mend it, and run the same command again"
+mend="DROP TABLE plans"
+if [ $kind = postgres ]; then psql -q -X -d tenant_117 -c "$mend"
+else sqlite3 tenants/tenant_117.db "$mend"; fi
+run upgrade --yes
+
+say "7. The final report"
+run status
+run runs
