@@ -187,6 +187,9 @@ class PostgresBench {
           },
           [&](int round) {
             drop_databases(fmt::format("f{}_", round));
+            if (round > 0) {
+              drop_databases("t_");
+            }
             make_databases("t_");
             return ours({"upgrade", "--yes"}, in_flight);
           }));

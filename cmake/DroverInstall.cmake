@@ -40,6 +40,8 @@ write_basic_package_version_file(droverConfigVersion.cmake COMPATIBILITY SameMin
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/droverConfig.cmake
               ${CMAKE_CURRENT_BINARY_DIR}/droverConfigVersion.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/drover)
+# By its own place, so that the installed tree may be moved, or installed with another --prefix.
+file(RELATIVE_PATH DROVER_PREFIX_FROM_PC /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(cmake/install/drover.pc.in drover.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/drover.pc
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -6,6 +6,8 @@
 
 DROVER ?= drover
 DROVER_FLAGS ?=
+# It is for the command line; as an environment variable it would mean nothing to drover.
+unexport DROVER_FLAGS
 
 .PHONY: migrate-status migrate-create migrate-upgrade migrate-downgrade migrate-history \
         migrate-init migrate-reset migrate-validate db-shell

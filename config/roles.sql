@@ -1,9 +1,17 @@
--- The four roles that a fleet on PostgreSQL needs, none of them a superuser. Run it once in each
--- tenant database, as its owner or a superuser, with the tables' owner and schema named:
+-- The four roles that a fleet on PostgreSQL needs, none of them a superuser. Run it in each tenant
+-- database as a superuser, with the tables' owner and schema named:
 --
 --   psql -v owner=app -v schema=public -f roles.sql -d tenant_1
 --
--- Give a login to each by GRANT, for example: CREATE ROLE alice LOGIN IN ROLE drover_planner;
+-- Run it before the first change, for the migrator, and once more after it, for planner and auditor:
+-- they may read the history tables, which appear at a tenant's first change. Any number of times
+-- does no harm.
+--
+-- Give a login to each, for example:
+--
+--   CREATE ROLE alice LOGIN IN ROLE drover_planner;
+--   CREATE ROLE robot LOGIN IN ROLE drover_migrator;
+--   ALTER ROLE robot SET role = app;    -- what it makes belongs to the owner, not to the robot
 --
 --   drover_planner    reads histories: status, plan, ready
 --   drover_migrator   becomes the owner and changes the schema: upgrade, downgrade
@@ -17,7 +25,7 @@ SELECT format('CREATE ROLE %I NOLOGIN', wanted)
  WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted)
 \gexec
 
--- The migrator does what the owner may do, so that objects belong to the owner and not to a person.
+-- The migrator may do what the owner may do.
 GRANT :"owner" TO drover_migrator;
 -- It shows who stands in its way, with names.
 GRANT pg_read_all_stats TO drover_migrator;
@@ -25,8 +33,7 @@ GRANT pg_read_all_stats TO drover_migrator;
 GRANT pg_read_all_data TO drover_backup;
 
 GRANT USAGE ON SCHEMA :"schema" TO drover_planner, drover_auditor;
--- The history tables are made by the migrator (as the owner) at a tenant's first change; whatever it
--- makes in this schema from now on with a name of Drover's can be read by planner and auditor.
+-- The history tables that are there by now, and no other table.
 SELECT format('GRANT SELECT ON %I.%I TO drover_planner, drover_auditor', schemaname, tablename)
   FROM pg_tables WHERE schemaname = :'schema' AND tablename LIKE 'drover\_%'
 \gexec

@@ -10,12 +10,11 @@ throwaway_bin() {
   echo "${newest:?no PostgreSQL server is installed; run ./dev setup}"
 }
 
-# A server refuses to run as root, so root runs it as the account of the package.
-throwaway_as_server() {
+# A server refuses to run as root, so root runs it as the account of the package. Words to put in
+# front of a command: a function would run it as a child of a subshell, whose pid is not the server's.
+throwaway_account() {
   if [ "$(id -u)" = 0 ]; then
-    setpriv --reuid=postgres --regid=postgres --init-groups "$@"
-  else
-    "$@"
+    echo "setpriv --reuid=postgres --regid=postgres --init-groups"
   fi
 }
 
@@ -24,12 +23,13 @@ throwaway_start() {
   throwaway_bin=$(throwaway_bin)
   shift
   [ "$(id -u)" = 0 ] && chown postgres "$throwaway_folder"
-  throwaway_as_server "$throwaway_bin/initdb" -U postgres -A trust -N -E UTF8 --locale=C \
+  # shellcheck disable=SC2046 # several words, or none
+  $(throwaway_account) "$throwaway_bin/initdb" -U postgres -A trust -N -E UTF8 --locale=C \
     -D "$throwaway_folder/data" >"$throwaway_folder/initdb.log" 2>&1 ||
     { cat "$throwaway_folder/initdb.log" >&2; return 1; }
   PGHOST=$throwaway_folder PGPORT=${THROWAWAY_TCP_PORT:-5432} PGUSER=postgres
   export PGHOST PGPORT PGUSER
-  throwaway_as_server "$throwaway_bin/postgres" -D "$throwaway_folder/data" -p "$PGPORT" \
+  $(throwaway_account) "$throwaway_bin/postgres" -D "$throwaway_folder/data" -p "$PGPORT" \
     -c "listen_addresses=${THROWAWAY_TCP_PORT:+127.0.0.1}" \
     -c "unix_socket_directories=$throwaway_folder" -c fsync=off -c synchronous_commit=off \
     -c full_page_writes=off -c autovacuum=off -c max_connections=200 -c shared_buffers=64MB \

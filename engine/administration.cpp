@@ -216,11 +216,11 @@ AdministrationResult stamp(TenantSession& tenant,
   }
   const History& history = tenant.history();
   if (!history.tenant.in_progress.empty() && purge == Purge::no) {
-    result.fault = found(
-        ErrorCode::incomplete,
-        "partial",
-        fmt::format("revision '{}' is half done", history.tenant.in_progress),
-        "Finish it first, forget its progress with repair, or stamp with --purge.");
+    result.fault =
+        found(ErrorCode::incomplete,
+              "partial",
+              fmt::format("revision '{}' is half done", history.tenant.in_progress),
+              "Finish it first, forget its progress with repair, or stamp with --purge.");
     return result;
   }
   const RevisionSet before = history.applied_ids();

@@ -9,98 +9,6 @@
 namespace drover::engine {
 namespace {
 
-// The layout. Texts that people or files name have no length limit; everything that we make is
-// short. drover_events is append-only: nothing here updates or deletes in it.
-
-constexpr std::string_view kCreatePostgres[] = {
-    R"(CREATE TABLE {p}drover_tenant (
-  only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-  format integer NOT NULL,
-  uid text NOT NULL,
-  environment text NOT NULL,
-  production boolean NOT NULL,
-  epoch bigint NOT NULL,
-  in_progress text NOT NULL))",
-    R"(CREATE TABLE {p}drover_revisions (
-  revision text PRIMARY KEY,
-  epoch bigint NOT NULL,
-  up_sha256 text NOT NULL,
-  down_sha256 text NOT NULL,
-  chain_sha256 text NOT NULL,
-  applied_at timestamptz NOT NULL,
-  applied_by text NOT NULL,
-  run text NOT NULL,
-  duration_ms bigint NOT NULL))",
-    R"(CREATE TABLE {p}drover_events (
-  epoch bigint NOT NULL,
-  at timestamptz NOT NULL,
-  kind text NOT NULL,
-  revision text NOT NULL,
-  who text NOT NULL,
-  run text NOT NULL,
-  detail text NOT NULL))",
-    R"(CREATE TABLE {p}drover_steps (
-  revision text NOT NULL,
-  direction text NOT NULL,
-  unit integer NOT NULL,
-  statement integer NOT NULL,
-  sha256 text NOT NULL,
-  state text NOT NULL,
-  at timestamptz NOT NULL,
-  pid bigint NOT NULL,
-  PRIMARY KEY (revision, direction, unit, statement)))",
-    // $1 format, $2 environment, $3 production
-    R"(INSERT INTO {p}drover_tenant
-VALUES (true, $1::integer, pg_catalog.gen_random_uuid()::text, $2, $3::boolean, 0, '')
-RETURNING uid)",
-};
-
-constexpr std::string_view kCreateSqlite[] = {
-    R"(CREATE TABLE drover_tenant (
-  only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
-  format INTEGER NOT NULL,
-  uid TEXT NOT NULL,
-  environment TEXT NOT NULL,
-  production INTEGER NOT NULL,
-  epoch INTEGER NOT NULL,
-  in_progress TEXT NOT NULL))",
-    R"(CREATE TABLE drover_revisions (
-  revision TEXT PRIMARY KEY,
-  epoch INTEGER NOT NULL,
-  up_sha256 TEXT NOT NULL,
-  down_sha256 TEXT NOT NULL,
-  chain_sha256 TEXT NOT NULL,
-  applied_at TEXT NOT NULL,
-  applied_by TEXT NOT NULL,
-  run TEXT NOT NULL,
-  duration_ms INTEGER NOT NULL) WITHOUT ROWID)",
-    R"(CREATE TABLE drover_events (
-  epoch INTEGER NOT NULL,
-  at TEXT NOT NULL,
-  kind TEXT NOT NULL,
-  revision TEXT NOT NULL,
-  who TEXT NOT NULL,
-  run TEXT NOT NULL,
-  detail TEXT NOT NULL))",
-    R"(CREATE TABLE drover_steps (
-  revision TEXT NOT NULL,
-  direction TEXT NOT NULL,
-  unit INTEGER NOT NULL,
-  statement INTEGER NOT NULL,
-  sha256 TEXT NOT NULL,
-  state TEXT NOT NULL,
-  at TEXT NOT NULL,
-  pid INTEGER NOT NULL,
-  PRIMARY KEY (revision, direction, unit, statement)) WITHOUT ROWID)",
-    // ?1 format, ?2 environment, ?3 production
-    R"(INSERT INTO drover_tenant
-VALUES (1, CAST(?1 AS INTEGER), lower(hex(randomblob(16))), ?2, CAST(?3 AS INTEGER), 0, '')
-RETURNING uid)",
-};
-
-constexpr std::string_view kTables[] = {
-    "drover_steps", "drover_events", "drover_revisions", "drover_tenant"};
-
 std::string boolean(bool value) {
   return value ? "1" : "0";
 }
@@ -135,31 +43,39 @@ std::string HistoryTables::table(std::string_view name) const {
   return fmt::format("{}{}", prefix_, name);
 }
 
-OwnedStatement HistoryTables::read() const {
+std::string HistoryTables::rows_select(std::string_view first_column) const {
   const std::string_view at =
       dialect_ == Dialect::postgres
           ? R"(pg_catalog.to_char(applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))"
           : "applied_at";
   const std::string_view text = dialect_ == Dialect::postgres ? "text" : "TEXT";
-  const std::string tenant = fmt::format(R"(SELECT 0 AS what, epoch, CAST(format AS {1}) AS a,
+  const std::string tenant = fmt::format(R"(SELECT {2}0 AS what, epoch, CAST(format AS {1}) AS a,
        uid AS b, environment AS c, CAST(production AS {1}) AS d, in_progress AS e, '' AS f, '' AS g,
        0 AS ms
   FROM {0})",
                                          table("drover_tenant"),
-                                         text);
-  const std::string revisions = fmt::format(R"(SELECT 1 AS what, epoch, {1} AS a, revision AS b,
+                                         text,
+                                         first_column);
+  const std::string revisions = fmt::format(R"(SELECT {2}1 AS what, epoch, {1} AS a, revision AS b,
        up_sha256 AS c, down_sha256 AS d, chain_sha256 AS e, applied_by AS f, run AS g,
        duration_ms AS ms
   FROM {0})",
                                             table("drover_revisions"),
-                                            at);
+                                            at,
+                                            first_column);
   // PostgreSQL looks for tables from the left, SQLite from the right; says_no_history() wants to
-  // hear of the tenant's first. Revisions of one transaction share their epoch, so time and name
-  // decide between them.
+  // hear of the tenant's first.
   const bool left = dialect_ == Dialect::postgres;
-  return {fmt::format("{}\nUNION ALL\n{}\n ORDER BY 1, 2, 3, 4",
-                      left ? tenant : revisions,
-                      left ? revisions : tenant)};
+  return fmt::format("{}\nUNION ALL\n{}", left ? tenant : revisions, left ? revisions : tenant);
+}
+
+OwnedStatement HistoryTables::read() const {
+  // Revisions of one transaction share their epoch, so time and name decide between them.
+  return {rows_select("") + "\n ORDER BY 1, 2, 3, 4"};
+}
+
+std::string HistoryTables::read_numbered(std::size_t number) const {
+  return rows_select(fmt::format("{} AS number, ", number));
 }
 
 OwnedStatement HistoryTables::read_steps() const {
@@ -203,33 +119,6 @@ bool HistoryTables::says_no_history(const SqlError& error) const {
         return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
       });
   return error.sqlstate == "42P01" && error.position == static_cast<std::size_t>(characters) + 1;
-}
-
-std::vector<OwnedStatement> HistoryTables::create(const std::string& environment,
-                                                  bool production) const {
-  std::vector<OwnedStatement> statements;
-  const auto add = [&](std::string_view sql) {
-    std::string text(sql);
-    for (std::size_t at = text.find("{p}"); at != std::string::npos; at = text.find("{p}", at)) {
-      text.replace(at, 3, prefix_);
-    }
-    statements.push_back({std::move(text)});
-  };
-  if (dialect_ == Dialect::postgres) {
-    std::for_each(std::begin(kCreatePostgres), std::end(kCreatePostgres), add);
-  } else {
-    std::for_each(std::begin(kCreateSqlite), std::end(kCreateSqlite), add);
-  }
-  statements.back().params = {std::to_string(kHistoryFormat), environment, boolean(production)};
-  return statements;
-}
-
-std::vector<OwnedStatement> HistoryTables::drop() const {
-  std::vector<OwnedStatement> statements;
-  for (const std::string_view name : kTables) {
-    statements.push_back({fmt::format("DROP TABLE IF EXISTS {}", table(name))});
-  }
-  return statements;
 }
 
 OwnedStatement HistoryTables::fence(std::int64_t expected,

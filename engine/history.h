@@ -1,5 +1,5 @@
 /// What a tenant's own database says was done to it: the drover_ tables and every statement that
-/// touches them.
+/// touches them (history.cpp), and their layout (history_layout.cpp).
 ///
 /// The history is the only truth about a tenant. This file owns its SQL, in both dialects, with
 /// every name qualified; transaction_script.h decides when a statement is sent, and executor.h
@@ -105,6 +105,11 @@ class HistoryTables {
   /// Reads tenant row and revisions; one statement.
   OwnedStatement read() const;
 
+  /// A SELECT of the same rows without their order, `number` in front of each, for a statement that
+  /// asks for many tenants. To be sorted by the reader: ORDER BY over hundreds of tables makes
+  /// PostgreSQL plan, or compile, for seconds.
+  std::string read_numbered(std::size_t number) const;
+
   /// Whether `error`, which came from read(), says that there is no history: that the tenant's row
   /// has no table. Another table that is missing is damage, and not this.
   bool says_no_history(const SqlError& error) const;
@@ -157,8 +162,14 @@ class HistoryTables {
   OwnedStatement update_checksums(const Migration& migration) const;
   OwnedStatement mark(const std::string& environment, bool production) const;
 
+  /// create() for a tenant of which nothing is known: what is there already stays as it is.
+  std::vector<OwnedStatement> create_missing() const;
+
+  /// "drover_tenant" and so on, qualified and quoted.
+  std::string table(std::string_view name) const;
+
  private:
-  std::string table(std::string_view name) const;  ///< Qualified and quoted.
+  std::string rows_select(std::string_view first_column) const;
 
   Dialect dialect_;
   std::string prefix_;  ///< "\"schema\"." or empty.

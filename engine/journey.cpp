@@ -73,9 +73,9 @@ RevisionSet Journey::held() {
   const History& history = tenant_.history();
   RevisionSet ids = history.applied_ids();
   const RevisionId id{history.tenant.in_progress};
-  const bool undo = goal_.direction == Direction::down &&
-                    (goal_.from_partial == FromPartial::yes ||
-                     direction_in_progress(history) == Direction::down);
+  const bool undo =
+      goal_.direction == Direction::down &&
+      (goal_.from_partial == FromPartial::yes || direction_in_progress(history) == Direction::down);
   half_.reset();
   if (undo && means_.migrations.find(id) != nullptr && ids.insert(id).second) {
     half_ = id;

@@ -244,8 +244,8 @@ TenantFault Journey::fault_of(const SqlStatement& statement, const SqlError& err
   return fault;
 }
 
-/// What we send within a revision fails for what the statement before it did: a deferred constraint,
-/// a check of foreign keys.
+/// What we send within a revision fails for what the statement before it did: a deferred
+/// constraint, a check of foreign keys.
 TenantFault Journey::fault_at(const std::vector<Line>& lines,
                               std::size_t at,
                               const SqlError& error) const {
@@ -257,7 +257,8 @@ TenantFault Journey::fault_at(const std::vector<Line>& lines,
   fault.revision = migration->id.value;
   fault.place.file = migration->source.generic_string();
   std::size_t theirs = at;
-  while (theirs > 0 && lines[theirs].theirs == nullptr && lines[theirs - 1].migration == migration) {
+  while (theirs > 0 && lines[theirs].theirs == nullptr &&
+         lines[theirs - 1].migration == migration) {
     --theirs;
   }
   if (lines[theirs].theirs != nullptr) {

@@ -77,8 +77,7 @@ std::vector<OwnedStatement> Journey::arrangements(const SqlStatement& statement)
   if (tenant_.target().dialect == Dialect::sqlite) {
     return {};
   }
-  std::vector<OwnedStatement> settings =
-      header_settings(*steps_[step_].migration, SetFor::session);
+  std::vector<OwnedStatement> settings = header_settings(*steps_[step_].migration, SetFor::session);
   if (is_unlimited(statement)) {
     settings.push_back({"SET lock_timeout = 0"});
     settings.push_back({"SET statement_timeout = 0"});
@@ -183,8 +182,7 @@ Journey::Next Journey::journal_start(const SqlStatement& statement, const StepRe
 
 Patience Journey::patience_for(const SqlStatement& statement) const {
   constexpr Milliseconds kGrace{30'000};
-  const auto timeout =
-      timeout_of(statement, *steps_[step_].migration, context_.statement_timeout);
+  const auto timeout = timeout_of(statement, *steps_[step_].migration, context_.statement_timeout);
   // SQLite has no timeout but ours; on PostgreSQL ours is for a server that does not answer.
   const bool sqlite = tenant_.target().dialect == Dialect::sqlite;
   const Milliseconds grace = sqlite ? Milliseconds::zero() : kGrace;

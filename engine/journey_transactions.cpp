@@ -33,9 +33,8 @@ std::size_t bytes_of(const Unit& unit) {
 /// Whether `unit` may travel behind `count` others, which are `bytes` long.
 bool Journey::may_join(const Unit& unit, std::size_t count, std::size_t bytes) const {
   return unit.kind == Unit::Kind::transaction && !unit.has_verify() &&
-         means_.options.chaining == Chaining::on &&
-         tenant_.target().dialect == Dialect::postgres && count < kChainRevisions &&
-         bytes + bytes_of(unit) < kChainBytes;
+         means_.options.chaining == Chaining::on && tenant_.target().dialect == Dialect::postgres &&
+         count < kChainRevisions && bytes + bytes_of(unit) < kChainBytes;
 }
 
 // As many transactional units as may travel together: at least one, and a verify ends the message.
@@ -55,8 +54,8 @@ Journey::Next Journey::run_chain() {
       ++step;
       unit = 0;
     }
-    more = !alone && step < steps_.size() &&
-           may_join(steps_[step].units[unit], count, writer.bytes());
+    more =
+        !alone && step < steps_.size() && may_join(steps_[step].units[unit], count, writer.bytes());
   }
   const std::vector<Line> lines = writer.take();
   return after_message(lines, send(lines));
@@ -98,8 +97,7 @@ Journey::Next Journey::after_finding(const Line& line, const TenantFault& findin
     return look_again();
   }
   // Rows that point at nothing may have done so before: once more, and count them first.
-  const bool counted =
-      context_.violations == ScriptContext::CountViolations::before_and_after;
+  const bool counted = context_.violations == ScriptContext::CountViolations::before_and_after;
   if (line.expect == Line::Expect::no_new_violations && !counted) {
     context_.violations = ScriptContext::CountViolations::before_and_after;
     return Next::go_on;
@@ -150,8 +148,8 @@ Journey::Next Journey::tables_in_the_way(const Line& line, const SqlError& error
   TenantFault fault = fault_at({line}, 0, error);
   fault.code = ErrorCode::verification;
   fault.kind = "history_damaged";
-  fault.message = "some of Drover's tables are there, and the one of the tenant is not: " +
-                  error.message;
+  fault.message =
+      "some of Drover's tables are there, and the one of the tenant is not: " + error.message;
   fault.hint = "Restore the drover_ tables from a backup, or drop them and stamp the tenant.";
   return fail(std::move(fault));
 }

@@ -1,27 +1,32 @@
-/// A script that a person can run with psql or sqlite3 instead of an upgrade or a downgrade.
+/// Writes what an upgrade or downgrade would do as a script that a person runs with psql or
+/// sqlite3, where no program of ours may come near the database.
 ///
-/// It holds what Drover itself would do: history tables, a fence before each revision, statements,
-/// verifies as checks that stop the script, history rows. The client is told to stop at the first
-/// error. A script knows nothing of the tenant, so its fence asks for what it was written for: that
-/// what the revision needs is applied, that the revision itself is not, and that nothing is half
-/// done.
+/// The script stops at its first error. Each revision of it begins with a fence, which fails where
+/// the tenant is not in the state that the script was written for, and ends with the history row
+/// that an upgrade would have written; statements outside of transactions are journalled. So
+/// whatever becomes of it, `status`, `upgrade` and `repair` know where the tenant stands. It does
+/// not know the tenant's facts, and sets no timeouts.
 ///
-/// Thread safety: pure function.
+/// Thread safety: a pure function.
 
 #pragma once
 
 #include <span>
 #include <string>
 
-#include "engine/history.h"
 #include "engine/migration_set.h"
+#include "engine/revision_ref.h"
 
 namespace drover::engine {
 
-/// The script that takes a tenant through `steps`, in this order. `schema` holds the tenant's
-/// tables on PostgreSQL and is empty on SQLite.
+/// Who a script says it was, in the history.
+inline constexpr const char* kOfflineName = "offline script";
+
+/// The script that takes `steps`, in this order, up or down. `schema` is the tenant's; SQLite
+/// ignores it.
 ///
-/// Throws Error usage: batch_not_supported, irreversible, naming the revision.
+/// Throws Error usage: batch_not_supported, irreversible; unknown_revision for a step that the
+/// migrations lack.
 std::string offline_script(const MigrationSet& migrations,
                            Dialect dialect,
                            std::span<const RevisionId> steps,

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <span>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -36,37 +37,40 @@ std::string array_of(const std::vector<std::string>& schemas) {
 }
 
 /// One statement for the histories of `schemas`: the rows of HistoryTables::read() with the number
-/// of the schema in front. Its SQL is built from that one, so the two cannot drift apart.
+/// of the schema in front.
 std::string read_all(std::span<const std::string> schemas) {
   std::string sql;
   for (std::size_t i = 0; i < schemas.size(); ++i) {
-    const HistoryTables tables(Dialect::postgres, schemas[i]);
-    sql += fmt::format("{}SELECT {} AS schema_number, h.* FROM ({}) h",
-                       i == 0 ? "" : "\nUNION ALL\n",
-                       i,
-                       tables.read().sql);
+    sql += i == 0 ? "" : "\nUNION ALL\n";
+    sql += HistoryTables(Dialect::postgres, schemas[i]).read_numbered(i);
   }
-  return sql + "\nORDER BY 1, 2, 3, 4, 5";
+  return sql;
+}
+
+/// The order of HistoryTables::read(): what, epoch, time, revision.
+bool comes_before(const std::vector<SqlValue>& left, const std::vector<SqlValue>& right) {
+  const auto key = [](const std::vector<SqlValue>& row) {
+    return std::tuple(integer_of(row[0]), integer_of(row[1]), row[2], row[3]);
+  };
+  return key(left) < key(right);
 }
 
 void take(const ResultSet& rows,
           std::span<const std::string> schemas,
           std::map<std::string, History>& by_schema) {
-  ResultSet one;
-  for (std::size_t from = 0; from < rows.rows.size();) {
-    const SqlValue& number = rows.rows[from].front();
-    std::size_t to = from;
-    one.rows.clear();
-    for (; to < rows.rows.size() && rows.rows[to].front() == number; ++to) {
-      one.rows.emplace_back(rows.rows[to].begin() + 1, rows.rows[to].end());
-    }
-    History history = decode_history(one);
+  std::vector<ResultSet> by_number(schemas.size());
+  for (const std::vector<SqlValue>& row : rows.rows) {
+    const auto number = static_cast<std::size_t>(integer_of(row.front()));
+    by_number.at(number).rows.emplace_back(row.begin() + 1, row.end());
+  }
+  for (std::size_t i = 0; i < schemas.size(); ++i) {
+    std::sort(by_number[i].rows.begin(), by_number[i].rows.end(), comes_before);
+    History history = decode_history(by_number[i]);
     const bool plain =
         history.tenant.in_progress.empty() && history.tenant.format <= kHistoryFormat;
     if (history.exists && plain) {
-      by_schema[schemas[static_cast<std::size_t>(integer_of(number))]] = std::move(history);
+      by_schema[schemas[i]] = std::move(history);
     }
-    from = to;
   }
 }
 
@@ -131,7 +135,8 @@ bool Reader::read_histories(std::span<const std::string> schemas) {
     return give_up(*answer.error);
   }
   const std::size_t half = schemas.size() / 2;
-  return half == 0 || (read_histories(schemas.first(half)) && read_histories(schemas.subspan(half)));
+  return half == 0 ||
+         (read_histories(schemas.first(half)) && read_histories(schemas.subspan(half)));
 }
 
 }  // namespace

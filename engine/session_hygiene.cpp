@@ -1,5 +1,7 @@
 #include "engine/session_hygiene.h"
 
+#include <fmt/format.h>
+
 namespace drover::engine {
 namespace {
 
@@ -34,6 +36,8 @@ std::vector<OwnedStatement> settings_statements(Dialect dialect,
   for (const auto& [name, value] : facts) {
     add("drover." + name, value);
   }
+  // Behind a pooler they would stay in a session of others; the lock's statement finds that out.
+  settings.sql += fmt::format(" WHERE pg_catalog.pg_backend_pid() = {}", info.backend_pid);
   return {std::move(settings)};
 }
 

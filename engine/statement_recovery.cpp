@@ -142,9 +142,10 @@ Recovery drop_invalid(TenantSession& tenant,
   if (answer.ok()) {
     return {};
   }
-  return unknown(
-      statement,
-      fmt::format("it left the INVALID index {}, which cannot be dropped: {}", index, answer.error->message));
+  return unknown(statement,
+                 fmt::format("it left the INVALID index {}, which cannot be dropped: {}",
+                             index,
+                             answer.error->message));
 }
 
 Recovery recover_create_index(TenantSession& tenant,

@@ -29,8 +29,13 @@ struct Contact {
 
 enum class TakeLock { no, yes };
 
-/// One statement: takes the lock when asked to, and tells who answers. PostgreSQL only.
-OwnedStatement contact_statement(std::string_view schema, std::int64_t key, TakeLock take);
+/// One statement: takes the lock when asked to, and tells who answers. PostgreSQL only. Where
+/// another backend answers than `backend_pid`, that of the handshake, a pooler stands in between;
+/// then nothing is taken, because it would be left behind in a session of others.
+OwnedStatement contact_statement(std::string_view schema,
+                                 std::int64_t key,
+                                 std::int64_t backend_pid,
+                                 TakeLock take);
 Contact decode_contact(const ResultSet& rows);
 
 /// Gives the lock back; for a session that goes on to another tenant.

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "engine/revision_ref.h"
+#include "engine/step_refusal.h"
 #include "engine/tenant_session.h"
 
 namespace drover::engine {
@@ -75,157 +76,6 @@ std::optional<TenantFault> go_on(Step& step, const History& history) {
   return std::nullopt;
 }
 
-std::optional<TenantFault> refuse_unit(const Step& step, TransactionMode mode) {
-  for (const Unit& unit : step.units) {
-    if (unit.kind == Unit::Kind::batch) {
-      return about(
-          step.migration->id,
-          ErrorCode::usage,
-          "batch_not_supported",
-          fmt::format("revision '{}' holds a batch section, which this version does not run",
-                      step.migration->id.value),
-          "Use a plain UPDATE in an up section, or a version that runs batches.");
-    }
-    if (mode == TransactionMode::all && unit.kind != Unit::Kind::transaction) {
-      return about(step.migration->id,
-                   ErrorCode::usage,
-                   "not_one_transaction",
-                   fmt::format("revision '{}' has a no-transaction section and cannot be part of a "
-                               "single transaction",
-                               step.migration->id.value),
-                   "Run without a single transaction, or up to the revision before it first.");
-    }
-  }
-  return std::nullopt;
-}
-
-std::vector<const Section*> sections_of(const Step& step) {
-  std::vector<const Section*> sections;
-  for (const Unit& unit : step.units) {
-    sections.insert(sections.end(), unit.sections.begin(), unit.sections.end());
-  }
-  return sections;
-}
-
-/// Calls `visit` with each statement of `steps` and its revision, until it returns a fault.
-template <typename Visit>
-std::optional<TenantFault> first_fault(const std::vector<Step>& steps, Visit visit) {
-  for (const Step& step : steps) {
-    for (const Section* section : sections_of(step)) {
-      for (const SqlStatement& statement : section->statements) {
-        if (auto fault = visit(*step.migration, statement)) {
-          return fault;
-        }
-      }
-    }
-  }
-  return std::nullopt;
-}
-
-/// PostgreSQL refuses to use an enum value in the transaction that added it.
-std::optional<TenantFault> enum_value_used(const std::vector<Step>& steps) {
-  std::vector<std::string_view> added;
-  return first_fault(steps, [&](const Migration& migration, const SqlStatement& statement) {
-    std::optional<TenantFault> fault;
-    if (statement.kind == StatementKind::alter_type_add_value) {
-      added.push_back(statement.table);
-      return fault;
-    }
-    const auto used = std::find_if(added.begin(), added.end(), [&](std::string_view value) {
-      return !value.empty() && statement.text.find(value) != std::string_view::npos;
-    });
-    if (used != added.end()) {
-      fault = about(migration.id,
-                    ErrorCode::usage,
-                    "not_one_transaction",
-                    fmt::format("revision '{}' uses the enum value {}, which the same transaction "
-                                "would add",
-                                migration.id.value,
-                                *used),
-                    "Run without a single transaction: PostgreSQL lets a new value be used only "
-                    "after the commit.");
-      fault->place = migration.place_of(statement, 0);
-    }
-    return fault;
-  });
-}
-
-/// SQLite cannot turn foreign keys on or off within a transaction.
-std::optional<TenantFault> foreign_keys_differ(const std::vector<Step>& steps) {
-  const auto keeps_on = [](const Step& step) {
-    const std::string* setting = setting_of(*step.migration, "foreign_keys");
-    return setting != nullptr && *setting == "on";
-  };
-  const auto other = std::find_if(steps.begin(), steps.end(), [&](const Step& step) {
-    return keeps_on(step) != keeps_on(steps.front());
-  });
-  if (other == steps.end()) {
-    return std::nullopt;
-  }
-  const RevisionId& id = other->migration->id;
-  return about(id,
-               ErrorCode::usage,
-               "not_one_transaction",
-               fmt::format("revision '{}' sets foreign_keys otherwise than '{}' does, with which it "
-                           "would share a transaction",
-                           id.value,
-                           steps.front().migration->id.value),
-               "Run without a single transaction, or up to the revision before it first.");
-}
-
-std::optional<TenantFault> refuse_downgrade(const Step& step) {
-  if (!step.migration->irreversible) {
-    return std::nullopt;
-  }
-  return about(step.migration->id,
-               ErrorCode::usage,
-               "irreversible",
-               fmt::format("revision '{}' cannot be undone: {}",
-                           step.migration->id.value,
-                           *step.migration->irreversible),
-               "Go down only to a revision after it, or restore a backup.");
-}
-
-/// The itinerary was chosen when the tenant was first seen. Should somebody have taken it elsewhere
-/// since, a step could pull the ground from under what was applied, or lack it.
-std::optional<TenantFault> ground_lacking(const MigrationSet& migrations,
-                                          const std::vector<Step>& steps,
-                                          RevisionSet applied) {
-  const auto needs = [](const Migration& migration, const RevisionId& id) {
-    return std::find(migration.parents.begin(), migration.parents.end(), id) !=
-               migration.parents.end() ||
-           std::find(migration.depends.begin(), migration.depends.end(), id) !=
-               migration.depends.end();
-  };
-  for (const Step& step : steps) {
-    const Migration& migration = *step.migration;
-    const bool up = step.direction == Direction::up;
-    const auto lacking = [&](const RevisionId& id) { return !applied.contains(id); };
-    const bool lacks = up && (std::any_of(migration.parents.begin(), migration.parents.end(), lacking) ||
-                              std::any_of(migration.depends.begin(), migration.depends.end(), lacking));
-    const bool needed = !up && std::any_of(applied.begin(), applied.end(), [&](const RevisionId& id) {
-      const Migration* other = migrations.find(id);
-      return other != nullptr && needs(*other, migration.id);
-    });
-    if (lacks || needed) {
-      return about(migration.id,
-                   ErrorCode::busy,
-                   "history_moves",
-                   fmt::format("revision '{}' was to go {}, and the tenant was taken elsewhere "
-                               "meanwhile",
-                               migration.id.value,
-                               name_of(step.direction)),
-                   "Find out who else migrates this tenant, and try again.");
-    }
-    if (up) {
-      applied.insert(migration.id);
-    } else {
-      applied.erase(migration.id);
-    }
-  }
-  return std::nullopt;
-}
-
 Step step_of(const Migration& migration, Dialect dialect, Direction direction) {
   Step step;
   step.migration = &migration;
@@ -281,11 +131,10 @@ std::optional<TenantFault> add_half_done(const MigrationSet& migrations,
 
 Direction direction_in_progress(const History& history) {
   // Rows of the way up stay while a revision that is half done is undone.
-  const bool any_down = std::any_of(history.steps.begin(),
-                                    history.steps.end(),
-                                    [](const StepRecord& step) {
-                                      return step.direction == Direction::down;
-                                    });
+  const bool any_down =
+      std::any_of(history.steps.begin(), history.steps.end(), [](const StepRecord& step) {
+        return step.direction == Direction::down;
+      });
   const bool recorded = history.find(RevisionId{history.tenant.in_progress}) != nullptr;
   return any_down || recorded ? Direction::down : Direction::up;
 }
@@ -328,19 +177,8 @@ TenantPlan plan_tenant(const MigrationSet& migrations,
       steps.push_back(step_of(*migrations.find(id), dialect, itinerary.direction));
     }
   }
-  for (const Step& step : steps) {
-    if (!plan.fault && !up) {
-      plan.fault = refuse_downgrade(step);
-    }
-    if (!plan.fault) {
-      plan.fault = refuse_unit(step, mode);
-    }
-  }
-  if (!plan.fault && mode == TransactionMode::all) {
-    plan.fault = dialect == Dialect::postgres ? enum_value_used(steps) : foreign_keys_differ(steps);
-  }
   if (!plan.fault) {
-    plan.fault = ground_lacking(migrations, steps, applied);
+    plan.fault = step_refusal(migrations, dialect, applied, steps, mode);
   }
   if (!plan.fault) {
     plan.steps = std::move(steps);

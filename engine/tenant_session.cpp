@@ -144,7 +144,7 @@ std::optional<TenantFault> TenantSession::greet(TakeLock take, const Patience& p
     if (foreign_lock_) {
       message.push_back(unlock_statement(*foreign_lock_));
     }
-    message.push_back(contact_statement(tables_schema(), lock_key_, take));
+    message.push_back(contact(take));
   }
   message.push_back(tables_.read());
   const std::size_t read_at = message.size() - 1;
@@ -157,9 +157,9 @@ std::optional<TenantFault> TenantSession::greet(TakeLock take, const Patience& p
   settled_ = answer.ok();
   locked_ = take == TakeLock::yes;  // on SQLite each transaction locks the file by itself
   if (target_.dialect == Dialect::postgres) {
-    const Contact contact = decode_contact(answer.results[read_at - 1]);
-    locked_ = contact.locked;
-    if (auto fault = check_contact(contact)) {
+    const Contact seen = decode_contact(answer.results[read_at - 1]);
+    locked_ = seen.locked;
+    if (auto fault = check_contact(seen)) {
       return fault;
     }
   }
@@ -245,17 +245,18 @@ std::optional<TenantFault> TenantSession::look(const Patience& patience) {
     return fault;
   }
   Exchange answer = exchange({tables_.read()}, patience);
-  if (answer.ok() || !tables_.says_no_history(*answer.error) || target_.dialect == Dialect::sqlite) {
+  if (answer.ok() || !tables_.says_no_history(*answer.error) ||
+      target_.dialect == Dialect::sqlite) {
     return take_history(answer, 0, patience);
   }
-  answer = exchange({contact_statement(tables_schema(), lock_key_, TakeLock::no)}, patience);
+  answer = exchange({contact(TakeLock::no)}, patience);
   if (!answer.ok()) {
     return fault_from(*answer.error, "reading the history");
   }
-  Contact contact = decode_contact(answer.results[0]);
-  contact.backend_pid = session_->info().backend_pid;  // a pooler may serve a reader
-  contact.standby = false;                             // and so may a standby
-  return check_contact(contact);
+  Contact seen = decode_contact(answer.results[0]);
+  seen.backend_pid = session_->info().backend_pid;  // a pooler may serve a reader
+  seen.standby = false;                             // and so may a standby
+  return check_contact(seen);
 }
 
 std::optional<TenantFault> TenantSession::lock(const Patience& patience) {
@@ -266,27 +267,27 @@ std::optional<TenantFault> TenantSession::lock(const Patience& patience) {
 }
 
 std::optional<TenantFault> TenantSession::come_back(const Patience& patience) {
-  const SteadyTime lock_by = statement_deadline();
-  const SteadyTime connect_by =
-      std::min(clock_.now() + options_.connect_timeout, patience.deadline);
-  auto fault = open_and_greet(patience);
-  for (int round = 0; fault && may_pass(*fault) && clock_.now() < connect_by &&
-                      !patience.stop.stop_requested();
-       ++round) {
+  const SteadyTime lock_by = std::min(statement_deadline(), patience.deadline);
+  SteadyTime connect_by = clock_.now() + options_.connect_timeout;
+  for (int round = 0;; ++round) {
+    auto fault = open_and_greet(patience);
+    if (!fault && !locked_) {
+      fault = poll_lock(lock_by, patience);
+      fault = fault ? fault : reread(patience);
+      connect_by = clock_.now() + options_.connect_timeout;  // it was there, and may be again
+    }
+    const bool again = fault && may_pass(*fault) && !patience.stop.stop_requested() &&
+                       clock_.now() < std::min(connect_by, lock_by);
+    if (!again) {
+      return fault;
+    }
     clock_.wait_until(clock_.now() + pause_before(round, lock_key_), patience.stop);
-    fault = open_and_greet(patience);
   }
-  if (fault || locked_) {
-    return fault;
-  }
-  fault = poll_lock(lock_by, patience);
-  return fault ? fault : reread(patience);
 }
 
 std::optional<TenantFault> TenantSession::poll_lock(SteadyTime until, const Patience& patience) {
   for (int round = 0; !locked_; ++round) {
-    const Exchange answer =
-        exchange({contact_statement(tables_schema(), lock_key_, TakeLock::yes)}, patience);
+    const Exchange answer = exchange({contact(TakeLock::yes)}, patience);
     if (!answer.ok()) {
       return fault_from(*answer.error, "taking the tenant's lock");
     }
@@ -338,6 +339,10 @@ std::vector<OwnedStatement> TenantSession::settings() const {
   return settings_statements(target_.dialect, session_->info(), target_.schema, facts_);
 }
 
+OwnedStatement TenantSession::contact(TakeLock take) const {
+  return contact_statement(tables_schema(), lock_key_, session_->info().backend_pid, take);
+}
+
 const std::string& TenantSession::tables_schema() const {
   return options_.history_schema.empty() ? target_.schema : options_.history_schema;
 }
@@ -374,9 +379,8 @@ KeptSession TenantSession::keep() {
   if (target_.dialect == Dialect::sqlite || !alive() || session_->in_transaction()) {
     return {};
   }
-  return {std::move(session_),
-          target_.connection,
-          locked_ ? std::optional(lock_key_) : std::nullopt};
+  return {
+      std::move(session_), target_.connection, locked_ ? std::optional(lock_key_) : std::nullopt};
 }
 
 }  // namespace drover::engine

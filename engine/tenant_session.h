@@ -121,6 +121,7 @@ class TenantSession {
   TenantFault pooler_in_between() const;
   TenantFault newer_format(std::int64_t format) const;
   TenantFault lock_held(const Patience& patience);
+  OwnedStatement contact(TakeLock take) const;
   const std::string& tables_schema() const;
 
   SessionFactory& factory_;

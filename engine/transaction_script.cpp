@@ -64,8 +64,7 @@ std::optional<Milliseconds> timeout_of(const SqlStatement& statement,
                                        Milliseconds usual) {
   const std::string* wanted = setting_of(migration, "statement_timeout");
   const Milliseconds timeout = wanted == nullptr ? usual : duration_of(*wanted);
-  const bool none =
-      timeout == Milliseconds::zero() || runs_without_timeouts(statement.kind);
+  const bool none = timeout == Milliseconds::zero() || runs_without_timeouts(statement.kind);
   return none ? std::nullopt : std::optional(timeout);
 }
 

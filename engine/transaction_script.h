@@ -51,13 +51,13 @@ struct Line {
   enum class Role {
     control,
     settings,
-    create,     ///< Makes Drover's own tables,
-    identity,   ///< and answers the uid that the tenant has got.
+    create,    ///< Makes Drover's own tables,
+    identity,  ///< and answers the uid that the tenant has got.
     fence,
     statement,
     verify,
-    record,     ///< Writes the history.
-    commit,     ///< Ends a unit.
+    record,  ///< Writes the history.
+    commit,  ///< Ends a unit.
   };
 
   /// What must hold for its answer, looked at before the next line is sent.

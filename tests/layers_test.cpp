@@ -35,8 +35,8 @@ const std::map<std::string, std::set<std::string>> kMayInclude{
     {"orchestrator/cli", {"*"}},
 };
 
-/// Third-party headers, and the only rooms that may see them. What is not named here may be included
-/// nowhere.
+/// Third-party headers, and the only rooms that may see them. What is not named here may be
+/// included nowhere.
 const std::map<std::string, std::set<std::string>> kThirdParty{
     {"fmt/", {"*"}},
     {"spdlog/", {"engine/base", "orchestrator/cli"}},
@@ -52,9 +52,16 @@ const std::map<std::string, std::set<std::string>> kThirdParty{
 };
 
 /// Headers of the system that mean I/O, threads or a clock, which a domain does without.
-const std::vector<std::string> kNotInDomain{"<thread>",   "<mutex>",  "<condition_variable>",
-                                            "<fstream>",  "<iostream>", "<future>",
-                                            "<unistd.h>", "<fcntl.h>", "<sys/", "<cstdio>"};
+const std::vector<std::string> kNotInDomain{"<thread>",
+                                            "<mutex>",
+                                            "<condition_variable>",
+                                            "<fstream>",
+                                            "<iostream>",
+                                            "<future>",
+                                            "<unistd.h>",
+                                            "<fcntl.h>",
+                                            "<sys/",
+                                            "<cstdio>"};
 
 struct Include {
   std::string file;
@@ -108,8 +115,8 @@ std::string breach(const Include& include) {
     return where(include) + ", and its room is not in the table";
   }
   if (own) {
-    const bool fine = room_of(name) == room || allows(rule->second, room_of(name)) ||
-                      rule->second.contains(name);
+    const bool fine =
+        room_of(name) == room || allows(rule->second, room_of(name)) || rule->second.contains(name);
     return fine ? "" : where(include) + ", which " + room + " may not know";
   }
   for (const auto& [prefix, rooms] : kThirdParty) {
@@ -118,8 +125,8 @@ std::string breach(const Include& include) {
     }
   }
   const bool domain = room == "engine" || room == "orchestrator";
-  const bool forbidden = std::any_of(
-      kNotInDomain.begin(), kNotInDomain.end(), [&](const std::string& header) {
+  const bool forbidden =
+      std::any_of(kNotInDomain.begin(), kNotInDomain.end(), [&](const std::string& header) {
         return include.header.starts_with(header);
       });
   if (domain && forbidden) {

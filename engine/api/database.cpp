@@ -78,6 +78,7 @@ struct MigrationManager::State {
             std::make_shared<engine::MigrationSet>(api::load_migrations(options.migrations))) {
     approach.environment = options.environment;
     approach.connect_timeout = options.connect_timeout;
+    approach.lock_wait = options.lock_wait;
     approach.lock_timeout = options.lock_timeout;
     approach.statement_timeout = options.statement_timeout;
     approach.create_files = options.create_files == CreateFiles::yes;
@@ -174,11 +175,12 @@ MigrationOutcome MigrationManager::ensure_migrated(const CallLimits& limits) con
     return {"current", names(found.current), names(found.current), {}, {}};
   }
   if (found.history.tenant.production) {
-    throw Error(ErrorCode::usage,
-                "auto_migrate_refused",
-                fmt::format("the database is marked production and {} revisions are pending",
-                            found.pending.size()),
-                "Let an operator run the upgrade before the application starts.");
+    throw Error(
+        ErrorCode::usage,
+        "auto_migrate_refused",
+        fmt::format("the database is marked production, and these revisions are pending: {}",
+                    joined(names(found.pending))),
+        "Let an operator run the upgrade before the application starts.");
   }
   MigrationOutcome outcome = upgrade_database("heads", limits);
   if (outcome.problem) {

@@ -15,10 +15,11 @@
 /// many; one manager may be used by several threads.
 ///
 /// Errors: functions throw drover::Error for options or migration files that make no sense, and say
-/// what became of the database in what they return. Only ensure_database_migrated() and
-/// get_database_schema_version() throw for that as well, since their callers cannot go on without.
-/// Every blocking call takes a deadline and a stop token, and has an _async twin that runs on a
-/// thread of its own.
+/// what became of the database in what they return. ensure_database_migrated() and
+/// get_database_schema_version() throw for that as well, since their callers cannot go on without;
+/// MigrationManager::ensure_migrated() does too.
+/// Every blocking call takes a deadline and a stop token; what may take long has an _async twin
+/// that runs on a thread of its own.
 
 #pragma once
 
@@ -52,7 +53,8 @@ struct DatabaseOptions {
   std::map<std::string, std::string> facts;
   CreateFiles create_files = CreateFiles::no;  ///< SQLite: make a missing file.
   std::chrono::milliseconds connect_timeout{10'000};
-  std::chrono::milliseconds lock_timeout{1'000};
+  std::chrono::milliseconds lock_wait{10'000};    ///< For another that migrates this database.
+  std::chrono::milliseconds lock_timeout{1'000};  ///< For each lock of a statement.
   std::chrono::milliseconds statement_timeout{300'000};
 };
 
@@ -90,13 +92,21 @@ struct MigrationOutcome {
   std::string outcome;  ///< applied, current, failed, partial, in_doubt, unreachable
   std::vector<std::string> from;
   std::vector<std::string> to;
-  std::vector<std::string> revisions;  ///< Taken up, or down, in order.
+
+  /// Went up, or down, while the call lasted, in order. Where two callers met, that is what either
+  /// of them did; each revision is still run once.
+  std::vector<std::string> revisions;
   std::optional<DatabaseProblem> problem;
 
   bool ok() const noexcept { return !problem.has_value(); }
 };
 
 /// Migrations of one database.
+///
+///     drover::MigrationManager manager(options);
+///     manager.create_migration("Add a checksum");
+///     const drover::MigrationOutcome outcome = manager.upgrade_database();
+///     if (!outcome.ok()) { log(outcome.problem->message, outcome.problem->hint); }
 class MigrationManager {
  public:
   /// Reads the migrations. Throws Error usage.
@@ -137,7 +147,8 @@ class MigrationManager {
 /// the head otherwise. Safe to call from every replica of a service at once. A database that is
 /// marked production is never migrated from here: that is an operator's act.
 ///
-/// Throws Error: usage, or the database's problem (kind auto_migrate_refused for production).
+/// Throws Error: usage, or the database's problem: auto_migrate_refused for production, lock_held
+/// when another was still migrating it after lock_wait.
 MigrationOutcome ensure_database_migrated(const DatabaseOptions& options,
                                           const CallLimits& limits = {});
 std::future<MigrationOutcome> ensure_database_migrated_async(DatabaseOptions options,
@@ -147,6 +158,11 @@ std::future<MigrationOutcome> ensure_database_migrated_async(DatabaseOptions opt
 std::vector<std::string> get_database_schema_version(const DatabaseOptions& options,
                                                      const CallLimits& limits = {});
 
+/// For a health page; a database that cannot be reached is an answer too.
+///
+///     const auto status = drover::check_database_migration_status(options);
+///     page["database_migrated"] = status.database_migrated;
+///     page["schema_version"] = status.schema_version;
 DatabaseStatus check_database_migration_status(const DatabaseOptions& options,
                                                const CallLimits& limits = {});
 

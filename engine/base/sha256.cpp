@@ -6,9 +6,20 @@
 
 namespace drover::engine::base {
 
+namespace {
+
+/// Looked up once: EVP_sha256() searches OpenSSL's providers each time it is used, which costs more
+/// than hashing a short text. Never changes, never freed.
+const EVP_MD* algorithm() {
+  static const EVP_MD* const found = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  return found;
+}
+
+}  // namespace
+
 struct Sha256::State {
   State() : context(EVP_MD_CTX_new()) {
-    if (context == nullptr || EVP_DigestInit_ex(context, EVP_sha256(), nullptr) != 1) {
+    if (context == nullptr || EVP_DigestInit_ex(context, algorithm(), nullptr) != 1) {
       throw std::bad_alloc();
     }
   }

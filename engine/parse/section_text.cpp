@@ -1,6 +1,7 @@
 #include "engine/parse/section_text.h"
 
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -99,24 +100,39 @@ void Reading::note(const Token& token) {
   called_ = name ? token.begin() : nullptr;
 }
 
+/// The first of two places; nullptr is none.
+const char* earlier(const char* a, const char* b) {
+  return a == nullptr || (b != nullptr && b < a) ? b : a;
+}
+
+/// Where two lists of places first part, or nullptr when they are alike.
+template <typename List, typename PlaceOf, typename Same>
+const char* first_difference(const List& a, const List& b, PlaceOf place_of, Same same) {
+  const auto [x, y] = std::mismatch(a.begin(), a.end(), b.begin(), b.end(), same);
+  return earlier(x == a.end() ? nullptr : place_of(*x), y == b.end() ? nullptr : place_of(*y));
+}
+
 /// Where the two readings first part, or nullptr when they are alike.
 const char* first_difference(const SectionText& a, const SectionText& b) {
-  const auto& left = a.scan.statements;
-  const auto& right = b.scan.statements;
-  const auto same = [](std::string_view x, std::string_view y) {
-    return x.data() == y.data() && x.size() == y.size();
-  };
-  const auto [x, y] = std::mismatch(left.begin(), left.end(), right.begin(), right.end(), same);
-  if (x != left.end() || y != right.end()) {
-    const bool of_left = y == right.end() || (x != left.end() && x->data() < y->data());
-    return of_left ? x->data() : y->data();
-  }
-  const auto opened_at = [](const SectionText& text) {
-    return text.scan.open.empty() ? text.end : text.scan.open.front().opened_at;
-  };
-  const bool alike = opened_at(a) == opened_at(b) && a.end == b.end && a.ranges == b.ranges &&
-                     a.backslash == b.backslash;
-  return alike ? nullptr : std::min(opened_at(a), opened_at(b));
+  const char* const in_statements = first_difference(
+      a.scan.statements,
+      b.scan.statements,
+      [](std::string_view statement) { return statement.data(); },
+      [](std::string_view x, std::string_view y) {
+        return x.data() == y.data() && x.size() == y.size();
+      });
+  const char* const in_ranges = first_difference(
+      a.ranges, b.ranges, [](const char* range) { return range; }, std::equal_to<>());
+  const char* const in_open = first_difference(
+      a.scan.open,
+      b.scan.open,
+      [](const Unterminated& open) { return open.opened_at; },
+      std::equal_to<>());
+  const char* const in_backslash =
+      a.backslash == b.backslash ? nullptr : earlier(a.backslash, b.backslash);
+  const char* const at_end = a.end == b.end ? nullptr : earlier(a.end, b.end);
+  return earlier(earlier(in_statements, in_ranges),
+                 earlier(in_open, earlier(in_backslash, at_end)));
 }
 
 }  // namespace

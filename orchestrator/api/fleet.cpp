@@ -1,11 +1,12 @@
 #include "orchestrator/api/fleet.h"
 
-#include <atomic>
 #include <stop_token>
 #include <utility>
 
+#include "engine/executor.h"
 #include "orchestrator/api/fleet_run.h"
 #include "orchestrator/api/fleet_status.h"
+#include "orchestrator/api/fleet_worker.h"
 #include "orchestrator/api/workspace.h"
 
 namespace drover {
@@ -116,14 +117,14 @@ std::future<std::vector<FleetTenant>> Fleet::status_async(CallLimits limits) con
                     [self = Fleet(state_), limits] { return self.status(limits); });
 }
 
-FleetPlan Fleet::plan(const std::string& target) const {
+FleetPlan Fleet::plan(const std::string& target, const CallLimits& limits) const {
   fleet::Workspace workspace = state_->workspace();
   fleet::FleetRunRequest request;
   request.goal.target = target;
   request.tenants = workspace.fleet();
   fleet::FleetRun run(workspace, std::move(request));
   run.check();
-  const fleet::RunForecast forecast = run.forecast();
+  const fleet::RunForecast forecast = run.forecast({limits.deadline, limits.stop});
   FleetPlan plan{target, forecast.total, forecast.to_change, forecast.unfit, {}};
   for (const auto& [id, count] : forecast.revisions) {
     plan.revisions.emplace(id.value, count);
@@ -159,17 +160,49 @@ std::future<FleetResult> Fleet::apply_async(FleetPlan plan, CallLimits limits) c
   });
 }
 
+std::future<FleetPlan> Fleet::plan_async(std::string target, CallLimits limits) const {
+  return std::async(std::launch::async, [self = Fleet(state_), target = std::move(target), limits] {
+    return self.plan(target, limits);
+  });
+}
+
+/// Approached just as a run approaches its tenants: with the environment's mark, its timeouts and
+/// its place for histories. Otherwise a later run would not find what was done here.
 MigrationOutcome Fleet::provision(const std::string& id,
                                   const std::string& url,
                                   const CallLimits& limits) const {
   fleet::Workspace workspace = state_->workspace();
-  DatabaseOptions options;
-  options.url = url;
-  options.migrations = workspace.migrations_directory();
-  options.environment = workspace.environment().name;
-  options.facts = {{"tenant", id}};
-  options.create_files = CreateFiles::yes;
-  return MigrationManager(std::move(options)).upgrade_database("heads", limits);
+  const fleet::Tenant tenant{{id}, engine::api::parse_target(url), {}, "provision()"};
+  fleet::check_fleet({tenant});
+  engine::ExecutorOptions options;
+  options.approach = workspace.approach();
+  options.approach.create_files = true;
+  options.by.who = engine::api::who_we_are();
+  options.concurrent_timeout = workspace.environment().timeouts.concurrent;
+  const auto migrations = workspace.migrations();
+  engine::NoBlockerWatch watch;
+  engine::OpenDdlGate gate;
+  const engine::Executor executor(
+      workspace.sessions(), workspace.clock(), *migrations, options, watch, gate);
+  const engine::ApplyOutcome applied =
+      executor.apply(tenant.target,
+                     fleet::facts_of(tenant),
+                     {engine::Direction::up, "heads", engine::FromPartial::no},
+                     {limits.deadline, limits.stop});
+  return {std::string(fleet::name_of(fleet::outcome_of(tenant, applied).outcome)),
+          names(applied.from),
+          names(applied.to),
+          names(applied.done),
+          problem_of(applied.fault)};
+}
+
+std::future<MigrationOutcome> Fleet::provision_async(std::string id,
+                                                     std::string url,
+                                                     CallLimits limits) const {
+  return std::async(std::launch::async,
+                    [self = Fleet(state_), id = std::move(id), url = std::move(url), limits] {
+                      return self.provision(id, url, limits);
+                    });
 }
 
 }  // namespace drover

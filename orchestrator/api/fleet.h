@@ -94,19 +94,30 @@ class Fleet {
   std::vector<FleetTenant> status(const CallLimits& limits = {}) const;
   std::future<std::vector<FleetTenant>> status_async(CallLimits limits = {}) const;
 
-  FleetPlan plan(const std::string& target = "heads") const;
+  /// Reads where the tenants stand; changes nothing. Throws Error usage for a `target` that makes
+  /// no sense.
+  FleetPlan plan(const std::string& target = "heads", const CallLimits& limits = {}) const;
+  std::future<FleetPlan> plan_async(std::string target = "heads", CallLimits limits = {}) const;
 
-  /// Runs to the end; a stop drains it. `on_tenant` is called after each tenant.
+  /// Runs to the end; a stop drains it: what has begun is finished, nothing else begins, and
+  /// exit_status is 4. `on_tenant` is called after each tenant, one at a time. Throws Error busy.
   FleetResult apply(const FleetPlan& plan,
                     const CallLimits& limits = {},
                     const std::function<void(const FleetTenantResult&)>& on_tenant = {}) const;
   std::future<FleetResult> apply_async(FleetPlan plan, CallLimits limits = {}) const;
 
-  /// Takes one new database to the heads, beside whatever run is going on. `url` as in
-  /// DatabaseOptions; `id` is the tenant's. Throws Error usage.
+  /// Takes one new database to the heads, beside whatever run is going on. It is approached as a
+  /// run approaches its tenants: with the environment's name and mark, its timeouts, its schema for
+  /// histories. `url` as in DatabaseOptions, and a missing SQLite file is made; `id` is the
+  /// tenant's. Throws Error usage.
+  ///
+  ///     fleet.provision("acme", "postgres://migrator@db1/tenant_acme");
   MigrationOutcome provision(const std::string& id,
                              const std::string& url,
                              const CallLimits& limits = {}) const;
+  std::future<MigrationOutcome> provision_async(std::string id,
+                                                std::string url,
+                                                CallLimits limits = {}) const;
 
  private:
   struct State;

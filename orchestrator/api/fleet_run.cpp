@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "engine/base/sha256.h"
+#include "engine/postgres/pg_blocker_watch.h"
 #include "engine/revision_ref.h"
 #include "orchestrator/api/fleet_status.h"
 #include "orchestrator/api/fleet_worker.h"
@@ -168,14 +169,38 @@ void FleetRun::refuse_batches() const {
   }
 }
 
+/// One tenant that cannot go back stops the downgrade for all of them, before anything is undone.
+void FleetRun::refuse_irreversible(engine::SteadyTime deadline) {
+  if (request_.goal.direction == engine::Direction::up) {
+    return;
+  }
+  for (const auto& [id, count] : forecast({deadline, {}}).revisions) {
+    const engine::Migration& migration = *migrations_->find(id);
+    if (migration.irreversible) {
+      throw Error(ErrorCode::usage,
+                  "irreversible",
+                  fmt::format("revision '{}' cannot be undone, and {} tenants have it: {}",
+                              id.value,
+                              count,
+                              *migration.irreversible),
+                  "Go down only to a revision after it, or restore a backup.",
+                  {migration.source.generic_string(), 0, 0});
+    }
+  }
+}
+
 Limits FleetRun::limits() const {
   Limits limits = workspace_.environment().limits;
   limits.in_flight = std::min(limits.in_flight, request_.in_flight.value_or(limits.in_flight));
   limits.per_server = std::min(limits.per_server, request_.per_server.value_or(limits.per_server));
+  if (workspace_.single_target()) {
+    limits.server_pause =
+        std::chrono::milliseconds(0);  // nobody else waits; say at once that it is down
+  }
   return limits;
 }
 
-RunForecast FleetRun::forecast() {
+RunForecast FleetRun::forecast(const engine::Patience& patience) {
   RunForecast forecast;
   forecast.total = request_.tenants.size();
   const bool up = request_.goal.direction == engine::Direction::up;
@@ -185,7 +210,7 @@ RunForecast FleetRun::forecast() {
                                     workspace_.approach(),
                                     limits(),
                                     up ? request_.goal.target : "heads"};
-  for (const TenantStanding& standing : read_fleet_status(question, request_.tenants, {})) {
+  for (const TenantStanding& standing : read_fleet_status(question, request_.tenants, patience)) {
     if (standing.fault) {
       ++forecast.unfit;
       continue;
@@ -357,6 +382,7 @@ engine::ExecutorOptions FleetRun::executor_options() const {
 run::RunResult FleetRun::run(run::RunObserver& observer, engine::SteadyTime deadline) {
   Journal& store = journal();
   if (!resumed_) {
+    refuse_irreversible(deadline);
     begin(store);
   }
   std::vector<Tenant> rest = settle_current(store, observer);
@@ -375,7 +401,7 @@ run::RunResult FleetRun::coordinate(Journal& journal,
                                     engine::SteadyTime deadline) {
   const Limits limit = limits();
   engine::Clock& clock = workspace_.clock();
-  engine::NoBlockerWatch watch;
+  engine::postgres::PgBlockerWatch watch(workspace_.sessions());
   PerDatabaseGate gate(clock, limit.concurrent_ddl);
   FleetWorker worker({workspace_.sessions(), clock, *migrations_, watch, gate},
                      executor_options(),

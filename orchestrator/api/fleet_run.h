@@ -62,7 +62,7 @@ class FleetRun {
   void check();
 
   /// Reads where the tenants stand; changes nothing.
-  RunForecast forecast();
+  RunForecast forecast(const engine::Patience& patience = {});
 
   /// Runs to the end. Every tenant of the request has an outcome in the result, those of an earlier
   /// try included. Throws as said above.
@@ -81,6 +81,7 @@ class FleetRun {
  private:
   void refuse_what_is_not_there() const;
   void refuse_batches() const;
+  void refuse_irreversible(engine::SteadyTime deadline);
   Journal& journal();
   void begin(Journal& journal);
   bool take_up_equal_run(Journal& journal, const RunRequest& wanted);

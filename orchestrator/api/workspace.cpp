@@ -37,6 +37,15 @@ Tenant single_tenant(const std::string& text) {
   return tenant;
 }
 
+/// `path` as a person would write it who stands where this process does; messages name files so.
+std::filesystem::path as_seen_from_here(const std::filesystem::path& path) {
+  std::error_code unknown;
+  const std::filesystem::path here = std::filesystem::current_path(unknown);
+  const std::filesystem::path near = path.lexically_proximate(here);
+  const bool below = !unknown && !near.empty() && *near.begin() != "..";
+  return below ? near : path;
+}
+
 inventory::InventoryAdapters adapters() {
   return {[](std::string_view text, inventory::TargetTrust trust) {
             return trust == inventory::TargetTrust::configuration
@@ -98,7 +107,7 @@ std::filesystem::path Workspace::migrations_directory() {
 std::shared_ptr<const engine::MigrationSet> Workspace::migrations() {
   if (!migrations_) {
     migrations_ = std::make_shared<const engine::MigrationSet>(
-        engine::api::load_migrations(migrations_directory()));
+        engine::api::load_migrations(as_seen_from_here(migrations_directory())));
   }
   return migrations_;
 }

@@ -74,12 +74,15 @@ int change_histories(Workspace& workspace,
   console.say(describe_fleet(workspace, tenants));
   const engine::Provenance by{engine::api::who_we_are(), ""};
   const Pass before = go_through(workspace, invocation, tenants, by, engine::Commit::no, act);
+  const int status = before.summary.exit_status();
   if (before.changes == 0) {
-    console.say("there is nothing to change");
-    return before.summary.exit_status();
+    if (status == 0) {
+      console.say("there is nothing to change");
+    }
+    return status;
   }
   if (invocation.globals.dry_run) {
-    return before.summary.exit_status();
+    return status;
   }
   confirm_change(
       workspace, invocation, fmt::format("{} these {} entries?", verb, before.changes), confirm);

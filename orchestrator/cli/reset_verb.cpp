@@ -32,7 +32,14 @@ void refuse_production(Workspace& workspace, const std::vector<Tenant>& tenants)
     const engine::TenantFacts facts = facts_of(tenant);
     engine::TenantSession session(
         workspace.sessions(), workspace.clock(), tenant.target, facts, approach);
-    if (!session.look({}) && session.history().tenant.production) {
+    if (const auto fault = session.look({})) {  // who cannot be asked may be production
+      throw Error(fault->code,
+                  fault->kind,
+                  fmt::format("tenant {}: {}", tenant.id.value, fault->message),
+                  fault->hint,
+                  fault->place);
+    }
+    if (session.history().tenant.production) {
       throw refused(
           fmt::format("tenant {} is marked production and is never reset", tenant.id.value));
     }

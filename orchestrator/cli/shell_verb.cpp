@@ -2,6 +2,7 @@
 // argv or in the environment of anything but that one child.
 
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -76,9 +77,33 @@ Command psql(const engine::Target& target, const std::string& passfile) {
   return command;
 }
 
+/// sqlite3 knows no "--"; an absolute path is never taken for an option or a URI.
 Command sqlite(const engine::Target& target) {
-  return {{"sqlite3", "--", target.connection}, {}};
+  return {{"sqlite3", std::filesystem::absolute(target.connection).string()}, {}};
 }
+
+/// Ctrl-C belongs to the client, where it cancels a query; we must outlive it, for the passfile.
+class InterruptsIgnored {
+ public:
+  InterruptsIgnored() {
+    struct sigaction ignore {};
+    ignore.sa_handler = SIG_IGN;
+    sigaction(SIGINT, &ignore, &interrupt_);
+    sigaction(SIGQUIT, &ignore, &quit_);
+  }
+  InterruptsIgnored(const InterruptsIgnored&) = delete;
+  InterruptsIgnored& operator=(const InterruptsIgnored&) = delete;
+  ~InterruptsIgnored() { restore(); }
+
+  void restore() const {
+    sigaction(SIGINT, &interrupt_, nullptr);
+    sigaction(SIGQUIT, &quit_, nullptr);
+  }
+
+ private:
+  struct sigaction interrupt_ {};
+  struct sigaction quit_ {};
+};
 
 /// Runs it in the foreground, on our terminal, and waits.
 int run_child(const Command& command) {
@@ -87,8 +112,10 @@ int run_child(const Command& command) {
     argv.push_back(const_cast<char*>(word.c_str()));  // exec promises not to write
   }
   argv.push_back(nullptr);
+  const InterruptsIgnored interrupts;
   const pid_t child = fork();
   if (child == 0) {
+    interrupts.restore();
     for (const std::string& variable : command.variables) {
       putenv(const_cast<char*>(variable.c_str()));  // lives until exec
     }

@@ -130,7 +130,7 @@ int run_fleet(Invocation& invocation, Direction direction) {
     if (invocation.globals.dry_run) {
       return 0;
     }
-    if (forecast.to_change > 0) {
+    if (forecast.to_change + forecast.unfit > 0) {  // what could not be read may be by then
       confirm_change(workspace,
                      invocation,
                      direction == Direction::up ? "Upgrade them?" : "Downgrade them?",

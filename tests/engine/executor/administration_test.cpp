@@ -47,13 +47,13 @@ struct Desk {
   AdministrationResult repaired(const MigrationSet& set,
                                 const RepairRequest& request,
                                 Commit commit = Commit::yes) {
-    return with_session([&](TenantSession& session) {
-      return repair(session, set, request, kCarol, commit, {});
-    });
+    return with_session(
+        [&](TenantSession& session) { return repair(session, set, request, kCarol, commit, {}); });
   }
   std::string applied() const {
-    return value(postgres ? "SELECT string_agg(revision, ' ' ORDER BY revision) FROM drover_revisions"
-                          : "SELECT group_concat(revision, ' ') FROM drover_revisions");
+    return value(postgres
+                     ? "SELECT string_agg(revision, ' ' ORDER BY revision) FROM drover_revisions"
+                     : "SELECT group_concat(revision, ' ') FROM drover_revisions");
   }
 
   std::optional<PgTenant> postgres;
@@ -70,7 +70,8 @@ std::vector<std::string> told(const std::vector<HistoryChange>& changes) {
 }
 
 MigrationSet three() {
-  return line_of({up_down("CREATE TABLE a (i int)"), up_down("CREATE TABLE b (i int)"),
+  return line_of({up_down("CREATE TABLE a (i int)"),
+                  up_down("CREATE TABLE b (i int)"),
                   up_down("CREATE TABLE c (i int)")});
 }
 
@@ -82,9 +83,8 @@ TEST_CASE("stamp makes the history say what is there, and runs nothing") {
   Desk desk(any_dialect());
   const MigrationSet set = three();
   const AdministrationResult asked = desk.stamped(set, {"0002"}, Purge::no, Commit::no);
-  CHECK(told(asked.changes) ==
-        std::vector<std::string>{"revision 0001: not applied -> applied",
-                                 "revision 0002: not applied -> applied"});
+  CHECK(told(asked.changes) == std::vector<std::string>{"revision 0001: not applied -> applied",
+                                                        "revision 0002: not applied -> applied"});
   CHECK(desk.rig.up(desk.target(), set, "base").kind == Kind::current);  // nothing was written
 
   const AdministrationResult done = desk.stamped(set, {"0002"});
@@ -134,9 +134,9 @@ TEST_CASE("repair accepts edited files, and says what it changed") {
   Desk desk(any_dialect());
   const MigrationSet before = three();
   REQUIRE_FALSE(desk.stamped(before, {"heads"}).fault);
-  const MigrationSet after =
-      line_of({up_down("CREATE TABLE a (i int)"), up_down("CREATE TABLE b (i bigint)"),
-               up_down("CREATE TABLE c (i int)")});
+  const MigrationSet after = line_of({up_down("CREATE TABLE a (i int)"),
+                                      up_down("CREATE TABLE b (i bigint)"),
+                                      up_down("CREATE TABLE c (i int)")});
   REQUIRE(desk.rig.up(desk.target(), after).fault->kind == "edited");
   CHECK(desk.repaired(after, {}).changes.empty());
   RepairRequest accept;
@@ -167,7 +167,8 @@ TEST_CASE("repair forgets the progress of a half-done revision") {
   Desk desk(any_dialect());
   const MigrationSet set = line_of(
       {"-- drover: up\nCREATE TABLE a (i int);\n-- drover: up postgres no-transaction\nSELECT "
-       "nowhere;\n-- drover: up sqlite no-transaction\nSELECT nowhere;\n-- drover: down\nDROP TABLE "
+       "nowhere;\n-- drover: up sqlite no-transaction\nSELECT nowhere;\n-- drover: down\nDROP "
+       "TABLE "
        "a;\n"});
   REQUIRE(desk.rig.up(desk.target(), set).kind == Kind::partial);
   RepairRequest forget;
@@ -197,8 +198,7 @@ TEST_CASE("who administers waits for the lock, and loses at the fence like a run
   const PgTenant tenant;
   Rig rig;
   REQUIRE(rig.up(tenant.target(), three()).kind == Kind::applied);
-  TenantSession session(
-      rig.sessions, *rig.clock, tenant.target(), rig.facts, rig.options.approach);
+  TenantSession session(rig.sessions, *rig.clock, tenant.target(), rig.facts, rig.options.approach);
   REQUIRE_FALSE(approach_for_change(session, CheckEnvironment::yes, {}));
   TenantSession second(rig.sessions, *rig.clock, tenant.target(), rig.facts, rig.options.approach);
   const auto held = approach_for_change(second, CheckEnvironment::yes, {});

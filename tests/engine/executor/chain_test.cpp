@@ -72,6 +72,61 @@ TEST_CASE("without chaining each revision is a message of its own") {
   CHECK(pending.round_trips == 2 + 5);
 }
 
+/// Sessions that say they are with another version of the server.
+class Versioned final : public SessionFactory {
+ public:
+  explicit Versioned(int version) : version_(version) {}
+  OpenResult open(const Target& target,
+                  const OpenOptions& options,
+                  const Patience& patience) override {
+    OpenResult opened = sessions_.open(target, options, patience);
+    return {std::make_unique<Wrapped>(std::move(opened.session), version_), {}};
+  }
+
+ private:
+  class Wrapped final : public Session {
+   public:
+    Wrapped(std::unique_ptr<Session> session, int version)
+        : session_(std::move(session)), info_{version, session_->info().backend_pid} {}
+    Dialect dialect() const noexcept override { return session_->dialect(); }
+    const SessionInfo& info() const noexcept override { return info_; }
+    Exchange exchange(std::span<const Statement> statements, const Patience& patience) override {
+      return session_->exchange(statements, patience);
+    }
+    bool alive() const noexcept override { return session_->alive(); }
+    bool in_transaction() const noexcept override { return session_->in_transaction(); }
+    void cancel() noexcept override { session_->cancel(); }
+
+   private:
+    std::unique_ptr<Session> session_;
+    SessionInfo info_;
+  };
+
+  int version_;
+  Sessions sessions_;
+};
+
+TEST_CASE("a server that cannot notice a dead client gets one revision at a time") {
+  struct Counting final : BlockerWatch {
+    int messages = 0;
+    void begin(const Target&, std::int64_t) override { ++messages; }
+    std::optional<Blocker> end(const Target&, std::int64_t) override { return std::nullopt; }
+  } counting;
+  Rig rig;
+  const MigrationSet set = line_of(inserts(5));
+  const auto up = [&](int version) {
+    const PgTenant tenant;
+    Versioned sessions(version);
+    const Executor executor(sessions, *rig.clock, set, rig.options, counting, rig.gate);
+    return executor.apply(tenant.target(), {}, {Direction::up, "heads"}, {});
+  };
+  CHECK(told(up(140000)) == "applied");
+  CHECK(counting.messages == 1);
+  CHECK(told(up(130014)) == "applied");
+  CHECK(counting.messages == 1 + 5);
+  CHECK(told(up(120017)) == "unreachable: server version 12 is older than 13 [server_too_old]");
+}
+
 TEST_CASE("a message holds at most 32 revisions") {
   const PgTenant tenant;
   Rig rig;
@@ -109,16 +164,17 @@ TEST_CASE("a chain stops at the first error, and what was committed before stays
   const PgTenant tenant;
   Rig rig;
   std::vector<std::string> bodies = inserts(8);
-  bodies[5] = "-- drover: up\nINSERT INTO log VALUES (600);\n"
-              "/* größer */ INSERT INTO log\n  SELECT 'ü', nothing;\n-- drover: down\nSELECT 1;\n";
+  bodies[5] =
+      "-- drover: up\nINSERT INTO log VALUES (600);\n"
+      "/* größer */ INSERT INTO log\n  SELECT 'ü', nothing;\n-- drover: down\nSELECT 1;\n";
   const ApplyOutcome outcome = rig.up(tenant.target(), line_of(bodies));
-  CHECK(told(outcome) ==
-        "failed: migrations/0006_test.sql:5:15: revision '0006' failed: column \"nothing\" does not "
-        "exist [sql_error]");
+  CHECK(
+      told(outcome) ==
+      "failed: migrations/0006_test.sql:5:15: revision '0006' failed: column \"nothing\" does not "
+      "exist [sql_error]");
   CHECK(outcome.fault->revision == "0006");
   CHECK(outcome.fault->sqlstate == "42703");
-  CHECK(names(outcome.done) ==
-        std::vector<std::string>{"0001", "0002", "0003", "0004", "0005"});
+  CHECK(names(outcome.done) == std::vector<std::string>{"0001", "0002", "0003", "0004", "0005"});
   CHECK(names(outcome.to) == std::vector<std::string>{"0005"});
   CHECK(tenant.value("SELECT string_agg(i::text, ' ' ORDER BY i) FROM log") == "2 3 4 5");
   CHECK(tenant.value("SELECT max(revision) FROM drover_revisions") == "0005");
@@ -135,8 +191,9 @@ TEST_CASE("a verify ends the message, and a statement of its own has one") {
   const PgTenant tenant;
   Rig rig;
   std::vector<std::string> bodies = inserts(6);
-  bodies[2] = "-- drover: up\nINSERT INTO log VALUES (3);\n-- drover: verify\nSELECT count(*) > 0 "
-              "FROM log;\n-- drover: down\nSELECT 1;\n";
+  bodies[2] =
+      "-- drover: up\nINSERT INTO log VALUES (3);\n-- drover: verify\nSELECT count(*) > 0 "
+      "FROM log;\n-- drover: down\nSELECT 1;\n";
   const Measured pending = measured_up(rig, tenant, line_of(bodies));
   CHECK(told(pending.outcome) == "applied");
   CHECK(pending.round_trips == 2 + 1 + 2 + 1);  // 1 and 2; 3 up to its answer, its COMMIT; 4 to 6

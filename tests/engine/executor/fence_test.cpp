@@ -13,8 +13,8 @@ namespace drover::engine::test {
 namespace {
 
 MigrationSet two_revisions() {
-  return line_of({up_down("SELECT 1"),
-                  up_down("INSERT INTO log VALUES (1)", "INSERT INTO log VALUES (-1)")});
+  return line_of(
+      {up_down("SELECT 1"), up_down("INSERT INTO log VALUES (1)", "INSERT INTO log VALUES (-1)")});
 }
 
 /// The same tenant under another lock, as if the lock did not work.
@@ -33,11 +33,13 @@ TEST_CASE("the second of two runners waits at the fence, and then loses") {
   Other first(tenant.target());
   Other second(tenant.target());
   REQUIRE(first.send({{"BEGIN"}, tables.fence(epoch, "")}).ok());
-  auto losing = std::async(std::launch::async,
-                           [&] { return second.send({{"BEGIN"}, tables.fence(epoch, "")}); });
+  auto losing = std::async(std::launch::async, [&] {
+    return second.send({{"BEGIN"}, tables.fence(epoch, "")});
+  });
   REQUIRE(eventually([&] {
-    return cluster().value(kDatabase, fmt::format("SELECT cardinality(pg_blocking_pids({}))",
-                                                  second.pid())) == "1";
+    return cluster().value(kDatabase,
+                           fmt::format("SELECT cardinality(pg_blocking_pids({}))", second.pid())) ==
+           "1";
   }));
   REQUIRE(first.send({{"COMMIT"}}).ok());
   const Exchange lost = losing.get();
@@ -100,9 +102,9 @@ TEST_CASE("an upgrade and a downgrade that race never both have their way") {
     const ApplyOutcome outcomes[] = {up.get(), down.get()};
     INFO(told(outcomes[0]) << " and " << told(outcomes[1]));
     // What was done is what the history says: 0002's effect is there once, or not at all.
-    const std::string applied =
-        tenant.value("SELECT coalesce(string_agg(revision, ' ' ORDER BY revision), '') "
-                     "FROM drover_revisions");
+    const std::string applied = tenant.value(
+        "SELECT coalesce(string_agg(revision, ' ' ORDER BY revision), '') "
+        "FROM drover_revisions");
     const std::string effect = tenant.value("SELECT coalesce(sum(i), 0) FROM log");
     CHECK((applied == "" || applied == "0001" || applied == "0001 0002"));
     CHECK(effect == (applied == "0001 0002" ? "1" : "0"));
@@ -117,10 +119,11 @@ TEST_CASE("whoever gets the lock sees everything that its last holder committed"
   REQUIRE(rig.up(tenant.target(), two_revisions(), "0001").kind == Kind::applied);
   const HistoryTables tables(Dialect::postgres, tenant.schema());
   const std::int64_t key = tenant_lock_key(kDatabase, tenant.schema());
-  const OwnedStatement contact = contact_statement(tenant.schema(), key, TakeLock::yes);
   std::atomic<int> stale = 0;
   const auto runner = [&] {
     Other session(tenant.target());
+    const OwnedStatement contact =
+        contact_statement(tenant.schema(), key, session.pid(), TakeLock::yes);
     for (int taken = 0; taken < 150;) {
       Exchange seen = session.send({contact, tables.read()});
       if (!decode_contact(seen.results[0]).locked) {
@@ -130,8 +133,8 @@ TEST_CASE("whoever gets the lock sees everything that its last holder committed"
       const std::int64_t epoch = decode_history(seen.results[1]).tenant.epoch;
       const bool won = session.send({{"BEGIN"}, tables.fence(epoch, ""), {"COMMIT"}}).ok();
       stale += won ? 0 : 1;
-      session.send({won ? OwnedStatement{"SELECT 1"} : OwnedStatement{"ROLLBACK"},
-                   unlock_statement(key)});
+      session.send(
+          {won ? OwnedStatement{"SELECT 1"} : OwnedStatement{"ROLLBACK"}, unlock_statement(key)});
     }
   };
   auto one = std::async(std::launch::async, runner);
@@ -176,8 +179,8 @@ TEST_CASE("a tenant that needs nothing is current although its lock is held") {
   const MigrationSet set = line_of({up_down("SELECT 1")});
   REQUIRE(rig.up(tenant.target(), set).kind == Kind::applied);
   Other holder(tenant.target());
-  holder.run(fmt::format("SELECT pg_advisory_lock({})",
-                         tenant_lock_key(kDatabase, tenant.schema())));
+  holder.run(
+      fmt::format("SELECT pg_advisory_lock({})", tenant_lock_key(kDatabase, tenant.schema())));
   CHECK(told(rig.up(tenant.target(), set)) == "current");
 }
 
@@ -194,8 +197,7 @@ TEST_CASE("waiting for the lock does not deadlock with CREATE INDEX CONCURRENTLY
   Rig builder;
   auto built = std::async(std::launch::async, [&] { return builder.up(tenant.target(), set); });
   REQUIRE(eventually([&] {
-    return cluster().value(kDatabase,
-                           "SELECT count(*) FROM pg_stat_progress_create_index") == "1";
+    return cluster().value(kDatabase, "SELECT count(*) FROM pg_stat_progress_create_index") == "1";
   }));
   Rig waiter;
   waiter.options.approach.lock_wait = Milliseconds(20'000);

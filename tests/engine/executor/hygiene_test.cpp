@@ -47,8 +47,9 @@ void make_role() {
 
 std::string untidy() {
   std::string text = kUntidy;
-  const std::string characteristics = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL "
-                                      "SERIALIZABLE;\n";
+  const std::string characteristics =
+      "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL "
+      "SERIALIZABLE;\n";
   text.erase(text.find(characteristics), characteristics.size());  // refused at load
   return text;
 }
@@ -63,8 +64,10 @@ TEST_CASE("a revision finds its session as the first one did") {
   rig.options.chaining = chaining;
   rig.options.approach.lock_timeout = Milliseconds(1234);
   rig.facts = {{"tenant", "acme"}, {"label.region", "eu"}};
-  const MigrationSet set = line_of({up_down(look("before")), up_down(untidy()),
-                                    up_down(look("after")), up_down(untidy()),
+  const MigrationSet set = line_of({up_down(look("before")),
+                                    up_down(untidy()),
+                                    up_down(look("after")),
+                                    up_down(untidy()),
                                     up_down(look("last")),
                                     up_down("CREATE TABLE channels AS SELECT count(*) AS n FROM "
                                             "pg_listening_channels()")});
@@ -96,16 +99,17 @@ TEST_CASE("the header's settings hold in every unit, and not beyond the file") {
   make_role();
   const PgTenant tenant;
   const std::string other = tenant.schema() + "_other";
-  tenant.sql(fmt::format("CREATE SCHEMA {0}; GRANT ALL ON SCHEMA {0}, {1} TO executor_untidy; "
-                         "CREATE TABLE {0}.big (i int); ALTER TABLE {0}.big OWNER TO "
-                         "executor_untidy",
-                         other,
-                         tenant.schema()));
+  tenant.sql(
+      fmt::format("CREATE SCHEMA {0}; GRANT ALL ON SCHEMA {0}, {1} TO executor_untidy; "
+                  "CREATE TABLE {0}.big (i int); ALTER TABLE {0}.big OWNER TO "
+                  "executor_untidy",
+                  other,
+                  tenant.schema()));
   Rig rig;
-  const std::string header =
-      fmt::format("-- drover: set role=executor_untidy\n-- drover: set search_path={}\n"
-                  "-- drover: set lock_timeout=3s\n-- drover: set statement_timeout=4s\n",
-                  other);
+  const std::string header = fmt::format(
+      "-- drover: set role=executor_untidy\n-- drover: set search_path={}\n"
+      "-- drover: set lock_timeout=3s\n-- drover: set statement_timeout=4s\n",
+      other);
   const MigrationSet set = line_of(
       {header + "-- drover: up postgres\n" + look("one") + ";\n" +
            "-- drover: up postgres no-transaction\nCREATE INDEX CONCURRENTLY big_i ON big (i);\n" +
@@ -116,8 +120,7 @@ TEST_CASE("the header's settings hold in every unit, and not beyond the file") {
   REQUIRE(told(rig.up(tenant.target(), set)) == "applied");
   CHECK(tenant.value(fmt::format("SELECT who || schemas || statement_timeout || lock_timeout FROM "
                                  "{}.one",
-                                 other)) ==
-        fmt::format("executor_untidy{{{}}}4s3s", other));
+                                 other)) == fmt::format("executor_untidy{{{}}}4s3s", other));
   CHECK(tenant.value(fmt::format("SELECT relowner::regrole FROM pg_class WHERE oid = "
                                  "'{}.big_i'::regclass",
                                  other)) == "executor_untidy");
@@ -143,13 +146,14 @@ TEST_CASE("a deferred constraint is checked before the history row, within state
         "\"child\" violates foreign key constraint \"child_i_fkey\" [constraint_violated]");
   CHECK(names(outcome.to) == std::vector<std::string>{"0001"});
 
-  tenant.sql("CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM "
-             "pg_sleep(30); RETURN NULL; END$$; CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON "
-             "parent DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow()");
+  tenant.sql(
+      "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM "
+      "pg_sleep(30); RETURN NULL; END$$; CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON "
+      "parent DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow()");
   rig.options.approach.statement_timeout = Milliseconds(100);
   rig.options.timeout_attempts = 1;
-  const ApplyOutcome timed_out = rig.up(
-      tenant.target(), line_of({up_down(tables), up_down("INSERT INTO parent VALUES (7)")}));
+  const ApplyOutcome timed_out =
+      rig.up(tenant.target(), line_of({up_down(tables), up_down("INSERT INTO parent VALUES (7)")}));
   CHECK(told(timed_out) ==
         "failed: migrations/0002_test.sql:3:1: revision '0002' failed: canceling statement due to "
         "statement timeout [statement_timeout]");
@@ -167,8 +171,8 @@ TEST_CASE("a session that is kept serves the next schema as a new one would") {
   REQUIRE(told(rig.up(first.target(), set, "0001")) == "applied");
   REQUIRE(kept.session);
   const std::int64_t pid = kept.session->info().backend_pid;
-  const std::string locks = fmt::format(
-      "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = {}", pid);
+  const std::string locks =
+      fmt::format("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = {}", pid);
   CHECK(cluster().value(kDatabase, locks) == "1");
 
   rig.facts = {{"tenant", "two"}};  // no region
@@ -181,9 +185,10 @@ TEST_CASE("a session that is kept serves the next schema as a new one would") {
   // One that died meanwhile is replaced without a word.
   cluster().terminate_backend(pid);
   REQUIRE(eventually([&] {
-    return cluster().value(kDatabase, fmt::format("SELECT count(*) FROM pg_stat_activity WHERE "
-                                                  "pid = {}",
-                                                  pid)) == "0";
+    return cluster().value(kDatabase,
+                           fmt::format("SELECT count(*) FROM pg_stat_activity WHERE "
+                                       "pid = {}",
+                                       pid)) == "0";
   }));
   CHECK(told(rig.up(third.target(), set)) == "applied");
   CHECK(rig.sessions.opened == 2);

@@ -27,8 +27,9 @@ TEST_CASE("one transaction for all: all or nothing") {
   CHECK_FALSE(tenant.has_table("a"));
   CHECK(tenant.value("SELECT count(*) FROM drover_revisions") == "0");
 
-  bodies.back() = "-- drover: up\nINSERT INTO a VALUES (2);\n-- drover: verify\nSELECT count(*) = 2 "
-                  "FROM a;\n-- drover: down\nSELECT 1;\n";
+  bodies.back() =
+      "-- drover: up\nINSERT INTO a VALUES (2);\n-- drover: verify\nSELECT count(*) = 2 "
+      "FROM a;\n-- drover: down\nSELECT 1;\n";
   const ApplyOutcome mended = rig.up(tenant.target(), line_of(bodies));
   CHECK(told(mended) == "applied");
   CHECK(mended.done.size() == 3);
@@ -50,15 +51,18 @@ TEST_CASE("one transaction for all: each revision finds session and constraints 
                "parent DEFERRABLE INITIALLY DEFERRED, j int CONSTRAINT j UNIQUE DEFERRABLE)"),
        up_down(fmt::format(fmt::runtime(both_ways), 1) + "; SET search_path = nowhere"),
        up_down(fmt::format(fmt::runtime(both_ways), 2)),
-       up_down("ALTER TABLE child ADD COLUMN k int; INSERT INTO child VALUES (1, 1); "
-               "ALTER TABLE child ADD COLUMN l text DEFAULT current_setting('drover.tenant', true)")});
-  CHECK(told(rig.up(tenant.target(), set)) == "failed: migrations/0004_test.sql:3:70: revision "
-                                              "'0004' failed: cannot ALTER TABLE \"child\" because "
-                                              "it has pending trigger events [sql_error]");
+       up_down(
+           "ALTER TABLE child ADD COLUMN k int; INSERT INTO child VALUES (1, 1); "
+           "ALTER TABLE child ADD COLUMN l text DEFAULT current_setting('drover.tenant', true)")});
+  CHECK(told(rig.up(tenant.target(), set)) ==
+        "failed: migrations/0004_test.sql:3:70: revision "
+        "'0004' failed: cannot ALTER TABLE \"child\" because "
+        "it has pending trigger events [sql_error]");
   // The same as without: what the constraint defers is deferred in each revision anew.
   rig.options.transaction = TransactionMode::per_revision;
-  CHECK(rig.up(tenant.target(), set).fault->message ==
-        "revision '0004' failed: cannot ALTER TABLE \"child\" because it has pending trigger events");
+  CHECK(
+      rig.up(tenant.target(), set).fault->message ==
+      "revision '0004' failed: cannot ALTER TABLE \"child\" because it has pending trigger events");
   CHECK(tenant.value("SELECT max(revision) FROM drover_revisions") == "0003");
 }
 
@@ -67,8 +71,7 @@ TEST_CASE("one transaction for all is refused where it cannot be") {
   Rig rig;
   rig.options.transaction = TransactionMode::all;
   SECTION("for a section without a transaction") {
-    const ApplyOutcome outcome =
-        rig.up(tenant.target(), line_of({up_down("SELECT 1"), indexed()}));
+    const ApplyOutcome outcome = rig.up(tenant.target(), line_of({up_down("SELECT 1"), indexed()}));
     CHECK(told(outcome) ==
           "failed: revision '0002' has a no-transaction section and cannot be part of a single "
           "transaction [not_one_transaction]");
@@ -76,10 +79,9 @@ TEST_CASE("one transaction for all is refused where it cannot be") {
     CHECK_FALSE(tenant.has_table("drover_revisions"));
   }
   SECTION("for an enum value that another revision adds") {
-    const MigrationSet set = line_of(
-        {up_down("CREATE TYPE mood AS ENUM ('ok')"),
-         up_down("ALTER TYPE mood ADD VALUE 'sad'"),
-         up_down("CREATE TABLE a (m mood DEFAULT 'sad')")});
+    const MigrationSet set = line_of({up_down("CREATE TYPE mood AS ENUM ('ok')"),
+                                      up_down("ALTER TYPE mood ADD VALUE 'sad'"),
+                                      up_down("CREATE TABLE a (m mood DEFAULT 'sad')")});
     CHECK(told(rig.up(tenant.target(), set)) ==
           "failed: migrations/0003_test.sql:3:1: revision '0003' uses the enum value 'sad', which "
           "the same transaction would add [not_one_transaction]");
@@ -91,11 +93,11 @@ TEST_CASE("one transaction for all is refused where it cannot be") {
 TEST_CASE("a batch section is refused before anything runs") {
   const PgTenant tenant;
   Rig rig;
-  const ApplyOutcome outcome = rig.up(
-      tenant.target(),
-      line_of({up_down("CREATE TABLE a (i int PRIMARY KEY)"),
-               "-- drover: batch postgres table=a\nUPDATE a SET i = i WHERE {range};\n"
-               "-- drover: down\nSELECT 1;\n"}));
+  const ApplyOutcome outcome =
+      rig.up(tenant.target(),
+             line_of({up_down("CREATE TABLE a (i int PRIMARY KEY)"),
+                      "-- drover: batch postgres table=a\nUPDATE a SET i = i WHERE {range};\n"
+                      "-- drover: down\nSELECT 1;\n"}));
   CHECK(told(outcome) ==
         "failed: revision '0002' holds a batch section, which this version does not run "
         "[batch_not_supported]");
@@ -130,10 +132,11 @@ TEST_CASE("a downgrade of several units goes on where it stopped") {
   const PgTenant tenant;
   Rig rig;
   const auto file = [](const std::string& last) {
-    return fmt::format("-- drover: up\nSELECT 1;\n-- drover: down\nCREATE TABLE gone (i int);\n"
-                       "-- drover: down postgres no-transaction\nVACUUM gone;\n"
-                       "-- drover: down postgres\n{};\n",
-                       last);
+    return fmt::format(
+        "-- drover: up\nSELECT 1;\n-- drover: down\nCREATE TABLE gone (i int);\n"
+        "-- drover: down postgres no-transaction\nVACUUM gone;\n"
+        "-- drover: down postgres\n{};\n",
+        last);
   };
   REQUIRE(rig.up(tenant.target(), line_of({file("SELECT 1")})).kind == Kind::applied);
   const ApplyOutcome stopped = rig.down(tenant.target(), line_of({file("SELECT nothing")}), "base");
@@ -151,18 +154,20 @@ TEST_CASE("an undoing of a half-done revision that is cut short goes on as that"
   const PgTenant tenant;
   Rig rig;
   const auto file = [](const std::string& down) {
-    return fmt::format("-- drover: up postgres\nCREATE TABLE a (i int);\n"
-                       "-- drover: up postgres no-transaction\nSELECT nothing;\n"
-                       "-- drover: down postgres\nALTER TABLE a ADD COLUMN j int;\n"
-                       "-- drover: down postgres no-transaction\nVACUUM a;\n"
-                       "-- drover: down postgres\n{};\n",
-                       down);
+    return fmt::format(
+        "-- drover: up postgres\nCREATE TABLE a (i int);\n"
+        "-- drover: up postgres no-transaction\nSELECT nothing;\n"
+        "-- drover: down postgres\nALTER TABLE a ADD COLUMN j int;\n"
+        "-- drover: down postgres no-transaction\nVACUUM a;\n"
+        "-- drover: down postgres\n{};\n",
+        down);
   };
   REQUIRE(rig.up(tenant.target(), line_of({file("SELECT 1")})).kind == Kind::partial);
   const Goal undo{Direction::down, "base", FromPartial::yes};
   CHECK(rig.apply(tenant.target(), line_of({file("SELECT nothing")}), undo).kind == Kind::partial);
-  CHECK(told(rig.apply(tenant.target(), line_of({file("DROP TABLE a")}),
-                       {Direction::down, "base"})) == "applied");
+  CHECK(told(rig.apply(
+            tenant.target(), line_of({file("DROP TABLE a")}), {Direction::down, "base"})) ==
+        "applied");
   CHECK_FALSE(tenant.has_table("a"));
   CHECK(tenant.value("SELECT count(*) FROM drover_steps") == "0");
 }
@@ -185,8 +190,8 @@ TEST_CASE("a tenant of another environment is refused until it is marked") {
         "[environment_mismatch]");
   CHECK(refused.fault->code == ErrorCode::verification);
   {
-    TenantSession session(rig.sessions, *rig.clock, tenant.target(), rig.facts,
-                          rig.options.approach);
+    TenantSession session(
+        rig.sessions, *rig.clock, tenant.target(), rig.facts, rig.options.approach);
     const AdministrationResult marked =
         mark(session, "staging", false, {"carol@host", ""}, Commit::yes, {});
     CHECK_FALSE(marked.fault);
@@ -213,8 +218,8 @@ TEST_CASE("a history of a newer format is refused") {
 }
 
 TEST_CASE("a table of ours that is gone is damage, and not a fresh tenant") {
-  const char* const table = GENERATE("drover_tenant", "drover_revisions", "drover_steps",
-                                     "drover_events");
+  const char* const table =
+      GENERATE("drover_tenant", "drover_revisions", "drover_steps", "drover_events");
   const PgTenant tenant;
   Rig rig;
   REQUIRE(rig.up(tenant.target(), line_of({up_down("CREATE TABLE a (i int)")})).kind ==
@@ -238,14 +243,15 @@ TEST_CASE("a history that does not fit its files is left alone") {
   const std::vector<std::string> bodies{up_down("SELECT 1"), up_down("SELECT 2")};
   REQUIRE(rig.up(tenant.target(), line_of(bodies)).kind == Kind::applied);
   SECTION("edited") {
-    CHECK(told(rig.up(tenant.target(), line_of({up_down("SELECT 1"), up_down("SELECT 3"),
-                                                up_down("SELECT 4")}))) ==
+    CHECK(told(rig.up(tenant.target(),
+                      line_of({up_down("SELECT 1"), up_down("SELECT 3"), up_down("SELECT 4")}))) ==
           "failed: migrations/0002_test.sql: revision '0002' was edited after it was applied "
           "[edited]");
   }
   SECTION("an edited down is information only") {
     CHECK(told(rig.up(tenant.target(),
-                      line_of({up_down("SELECT 1"), up_down("SELECT 2", "SELECT 5"),
+                      line_of({up_down("SELECT 1"),
+                               up_down("SELECT 2", "SELECT 5"),
                                up_down("SELECT 4")}))) == "applied");
   }
   SECTION("unknown") {

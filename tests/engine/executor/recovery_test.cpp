@@ -13,18 +13,19 @@ namespace drover::engine::test {
 namespace {
 
 MigrationSet alone(const std::string& statements) {
-  return line_of({fmt::format("-- drover: up postgres no-transaction\n{};\n-- drover: down\n"
-                              "SELECT 1;\n",
-                              statements)});
+  return line_of(
+      {fmt::format("-- drover: up postgres no-transaction\n{};\n-- drover: down\n"
+                   "SELECT 1;\n",
+                   statements)});
 }
 
 /// One row of the recovery table. "{}" in a text is the tenant's schema, "{{" a brace.
 struct Row {
-  const char* setup;      ///< Makes what the statement is about.
-  const char* obstacle;   ///< What another session does, so that the statement waits.
+  const char* setup;     ///< Makes what the statement is about.
+  const char* obstacle;  ///< What another session does, so that the statement waits.
   const char* statement;
-  const char* told;       ///< The outcome after the kill; empty: applied.
-  const char* check;      ///< Gives true when all is as it should be.
+  const char* told;   ///< The outcome after the kill; empty: applied.
+  const char* check;  ///< Gives true when all is as it should be.
 };
 
 const Row kRows[] = {
@@ -49,7 +50,8 @@ const Row kRows[] = {
      "REINDEX TABLE a",
      "",
      "SELECT to_regclass('a_i') IS NOT NULL"},
-    {"CREATE TABLE a (i int) PARTITION BY LIST (i); CREATE TABLE a1 PARTITION OF a FOR VALUES IN (1)",
+    {"CREATE TABLE a (i int) PARTITION BY LIST (i); CREATE TABLE a1 PARTITION OF a FOR VALUES IN "
+     "(1)",
      "SELECT * FROM a",
      "ALTER TABLE a DETACH PARTITION a1 CONCURRENTLY",
      "",
@@ -138,9 +140,10 @@ struct KillAfter final : BlockerWatch {
     if (--left == 0) {
       cluster().terminate_backend(pid);
       REQUIRE(eventually([&] {
-        return cluster().value(kDatabase, fmt::format("SELECT count(*) FROM pg_stat_activity WHERE "
-                                                      "pid = {}",
-                                                      pid)) == "0";
+        return cluster().value(kDatabase,
+                               fmt::format("SELECT count(*) FROM pg_stat_activity WHERE "
+                                           "pid = {}",
+                                           pid)) == "0";
       }));
       if (then) {
         then();
@@ -205,8 +208,8 @@ TEST_CASE("an index that is another than the one asked for leaves the tenant in 
     tenant.sql("DROP INDEX a_i");
     request.statement = RepairRequest::Statement::redo;
   }
-  TenantSession session(second.sessions, *second.clock, tenant.target(), second.facts,
-                        second.options.approach);
+  TenantSession session(
+      second.sessions, *second.clock, tenant.target(), second.facts, second.options.approach);
   const AdministrationResult repaired =
       repair(session, set, request, {"carol@host", ""}, Commit::yes, {});
   CHECK_FALSE(repaired.fault);
@@ -255,11 +258,12 @@ TEST_CASE("an index that another backend is building is left alone") {
     }));
   };
   rig.watch = &killer;
-  CHECK(told(rig.up(tenant.target(), set)) ==
-        fmt::format("in_doubt: migrations/0001_test.sql:3:1: it is not known whether this statement "
-                    "took effect: CREATE INDEX CONCURRENTLY a_i ON a (i) (a backend is building "
-                    "{}.a_i) [in_doubt]",
-                    tenant.schema()));
+  CHECK(
+      told(rig.up(tenant.target(), set)) ==
+      fmt::format("in_doubt: migrations/0001_test.sql:3:1: it is not known whether this statement "
+                  "took effect: CREATE INDEX CONCURRENTLY a_i ON a (i) (a backend is building "
+                  "{}.a_i) [in_doubt]",
+                  tenant.schema()));
   reader.run("ROLLBACK");
   CHECK(building.get().empty());
   Rig again;

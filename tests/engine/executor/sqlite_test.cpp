@@ -1,4 +1,5 @@
-// What is different on SQLite: foreign keys, the file as its own lock, and files that are not there.
+// What is different on SQLite: foreign keys, the file as its own lock, and files that are not
+// there.
 
 #include <catch2/catch.hpp>
 
@@ -37,8 +38,8 @@ TEST_CASE("a file may keep foreign keys on") {
   const FileTenant tenant;
   Rig rig;
   const MigrationSet set =
-      line_of({up_down(kFamily), "-- drover: set foreign_keys=on\n" +
-                                     up_down("DELETE FROM parent WHERE id = 1")});
+      line_of({up_down(kFamily),
+               "-- drover: set foreign_keys=on\n" + up_down("DELETE FROM parent WHERE id = 1")});
   CHECK(told(rig.up(tenant.target(), set)) == "applied");
   CHECK(tenant.value("SELECT count(*) FROM child") == "1");  // cascaded
 }
@@ -46,12 +47,12 @@ TEST_CASE("a file may keep foreign keys on") {
 TEST_CASE("rows that point at nothing roll their revision back") {
   const FileTenant tenant;
   Rig rig;
-  const MigrationSet set =
-      line_of({up_down(kFamily), up_down("DELETE FROM parent WHERE id = 1")});
+  const MigrationSet set = line_of({up_down(kFamily), up_down("DELETE FROM parent WHERE id = 1")});
   const ApplyOutcome outcome = rig.up(tenant.target(), set);
-  CHECK(told(outcome) ==
-        "failed: migrations/0002_test.sql: revision '0002' leaves 2 rows that point at nothing, the "
-        "first in table 'child' [foreign_key_violation]");
+  CHECK(
+      told(outcome) ==
+      "failed: migrations/0002_test.sql: revision '0002' leaves 2 rows that point at nothing, the "
+      "first in table 'child' [foreign_key_violation]");
   CHECK(tenant.value("SELECT count(*) FROM parent") == "2");
   CHECK(names(outcome.to) == std::vector<std::string>{"0001"});
 }
@@ -104,7 +105,8 @@ TEST_CASE("a file that somebody writes to is busy") {
   Rig rig;
   const MigrationSet one = line_of({up_down("CREATE TABLE a (i)", "DROP TABLE a")});
   REQUIRE(rig.up(tenant.target(), one).kind == Kind::applied);
-  const MigrationSet two = line_of({up_down("CREATE TABLE a (i)", "DROP TABLE a"), up_down("SELECT 1")});
+  const MigrationSet two =
+      line_of({up_down("CREATE TABLE a (i)", "DROP TABLE a"), up_down("SELECT 1")});
   Other application(tenant.target());
   application.run("BEGIN IMMEDIATE");
   SkippingClock clock;
@@ -193,10 +195,11 @@ TEST_CASE("units, partial revisions and resuming are the same on SQLite") {
   const FileTenant tenant;
   Rig rig;
   const auto file = [](const std::string& last) {
-    return fmt::format("-- drover: up sqlite\nCREATE TABLE a (i);\n"
-                       "-- drover: up sqlite no-transaction\nPRAGMA journal_mode = WAL;\nVACUUM;\n"
-                       "-- drover: up sqlite\n{};\n-- drover: down\nDROP TABLE a;\n",
-                       last);
+    return fmt::format(
+        "-- drover: up sqlite\nCREATE TABLE a (i);\n"
+        "-- drover: up sqlite no-transaction\nPRAGMA journal_mode = WAL;\nVACUUM;\n"
+        "-- drover: up sqlite\n{};\n-- drover: down\nDROP TABLE a;\n",
+        last);
   };
   const ApplyOutcome stopped =
       rig.up(tenant.target(), line_of({file("INSERT INTO nowhere VALUES (1)")}));

@@ -141,8 +141,7 @@ TEST_CASE("a statement that takes too long is tried twice") {
   const PgTenant tenant;
   Rig rig;
   rig.options.approach.statement_timeout = Milliseconds(80);
-  const ApplyOutcome outcome =
-      rig.up(tenant.target(), line_of({up_down("SELECT pg_sleep(20)")}));
+  const ApplyOutcome outcome = rig.up(tenant.target(), line_of({up_down("SELECT pg_sleep(20)")}));
   CHECK(told(outcome) ==
         "failed: migrations/0001_test.sql:3:1: revision '0001' failed: canceling statement due to "
         "statement timeout [statement_timeout]");
@@ -162,10 +161,11 @@ TEST_CASE("a file may take the time that its header asks for") {
 
 TEST_CASE("a validation has no timeout, and what follows it has one again") {
   const PgTenant tenant;
-  tenant.sql("CREATE TABLE a (i int); INSERT INTO a VALUES (1); "
-             "CREATE FUNCTION slow(int) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN PERFORM "
-             "pg_sleep(0.3); RETURN true; END$$; "
-             "ALTER TABLE a ADD CONSTRAINT slowly CHECK (slow(i)) NOT VALID");
+  tenant.sql(
+      "CREATE TABLE a (i int); INSERT INTO a VALUES (1); "
+      "CREATE FUNCTION slow(int) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN PERFORM "
+      "pg_sleep(0.3); RETURN true; END$$; "
+      "ALTER TABLE a ADD CONSTRAINT slowly CHECK (slow(i)) NOT VALID");
   Rig rig;
   rig.options.approach.statement_timeout = Milliseconds(80);
   rig.options.approach.lock_timeout = Milliseconds(1500);
@@ -189,23 +189,26 @@ TEST_CASE("an index is built to its end although a snapshot elsewhere outlasts e
   rig.options.approach.lock_timeout = Milliseconds(50);
   rig.options.approach.statement_timeout = Milliseconds(50);
   auto built = std::async(std::launch::async, [&] {
-    return rig.up(tenant.target(),
-                  line_of({"-- drover: up postgres no-transaction\nCREATE INDEX CONCURRENTLY a_i ON "
-                           "a (i);\nCREATE TABLE seen AS SELECT current_setting('lock_timeout') AS "
-                           "s;\n-- drover: down\nSELECT 1;\n"}));
+    return rig.up(
+        tenant.target(),
+        line_of({"-- drover: up postgres no-transaction\nCREATE INDEX CONCURRENTLY a_i ON "
+                 "a (i);\nCREATE TABLE seen AS SELECT current_setting('lock_timeout') AS "
+                 "s;\n-- drover: down\nSELECT 1;\n"}));
   });
   REQUIRE(eventually([&] {  // far longer than the timeouts
-    return cluster().value(kDatabase,
-                           "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'drover' "
-                           "AND wait_event_type = 'Lock' AND clock_timestamp() - query_start > "
-                           "interval '300ms'") == "1";
+    return cluster().value(
+               kDatabase,
+               "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'drover' "
+               "AND wait_event_type = 'Lock' AND clock_timestamp() - query_start > "
+               "interval '300ms'") == "1";
   }));
   reader.run("ROLLBACK");
   const ApplyOutcome outcome = built.get();
   CHECK(told(outcome) == "applied");
   CHECK(outcome.attempts == 1);
-  CHECK(tenant.value("SELECT count(*) || ' ' || bool_and(indisvalid) FROM pg_index WHERE indrelid = "
-                     "'a'::regclass") == "1 true");
+  CHECK(
+      tenant.value("SELECT count(*) || ' ' || bool_and(indisvalid) FROM pg_index WHERE indrelid = "
+                   "'a'::regclass") == "1 true");
   CHECK(tenant.value("SELECT s FROM seen") == "50ms");
 }
 
@@ -226,8 +229,9 @@ TEST_CASE("our own deadline ends an index build, and leaves no INVALID index") {
   CHECK(outcome.kind == Kind::partial);
   CHECK(outcome.fault->kind == "deadline_exceeded");
   CHECK(told(rig.up(tenant.target(), set)) == "applied");  // what it left is cleared away now
-  CHECK(tenant.value("SELECT count(*) || ' ' || bool_and(indisvalid) FROM pg_index WHERE indrelid = "
-                     "'a'::regclass") == "1 true");
+  CHECK(
+      tenant.value("SELECT count(*) || ' ' || bool_and(indisvalid) FROM pg_index WHERE indrelid = "
+                   "'a'::regclass") == "1 true");
 }
 
 TEST_CASE("an index that cannot be built leaves nothing behind") {
@@ -281,8 +285,7 @@ TEST_CASE("slow statements pass a gate, one at a time and not when time is over"
     }
   } closing(gate, source);
   rig.watch = &closing;
-  const Executor executor(
-      rig.sessions, *rig.clock, set, rig.options, *rig.watch, gate);
+  const Executor executor(rig.sessions, *rig.clock, set, rig.options, *rig.watch, gate);
   const ApplyOutcome outcome =
       executor.apply(tenant.target(), rig.facts, {}, rig.patience, nullptr, {});
   CHECK(outcome.kind == Kind::partial);

@@ -88,10 +88,9 @@ TEST_CASE("a revision that fails in a later unit leaves its tenant partial") {
           "text is another now [edited]");
   }
   SECTION("nothing that follows it runs before it is whole") {
-    const ApplyOutcome again =
-        rig.up(tenant.target(),
-               line_of({three_units("INSERT INTO nothing VALUES (1)"),
-                        up_down("CREATE TABLE b (i int)")}));
+    const ApplyOutcome again = rig.up(tenant.target(),
+                                      line_of({three_units("INSERT INTO nothing VALUES (1)"),
+                                               up_down("CREATE TABLE b (i int)")}));
     CHECK(again.kind == Kind::partial);
     CHECK_FALSE(tenant.has_table("b"));
   }
@@ -109,8 +108,8 @@ TEST_CASE("a revision that fails in a later unit leaves its tenant partial") {
     CHECK(tenant.has_table("a"));
   }
   SECTION("asked for, its whole down runs") {
-    const ApplyOutcome again = rig.apply(
-        tenant.target(), broken, {Direction::down, "base", FromPartial::yes});
+    const ApplyOutcome again =
+        rig.apply(tenant.target(), broken, {Direction::down, "base", FromPartial::yes});
     CHECK(told(again) == "applied");
     CHECK(names(again.done) == std::vector<std::string>{"0001"});
     CHECK_FALSE(tenant.has_table("a"));
@@ -120,8 +119,8 @@ TEST_CASE("a revision that fails in a later unit leaves its tenant partial") {
   SECTION("a down that does not fit changes nothing") {
     std::string text = three_units("INSERT INTO nothing VALUES (1)");
     text.replace(text.find("DROP TABLE a"), 12, "DROP TABLE a; DROP TABLE nothing");
-    const ApplyOutcome again = rig.apply(
-        tenant.target(), line_of({text}), {Direction::down, "base", FromPartial::yes});
+    const ApplyOutcome again =
+        rig.apply(tenant.target(), line_of({text}), {Direction::down, "base", FromPartial::yes});
     CHECK(told(again) ==
           "partial: migrations/0001_test.sql:11:15: revision '0001' failed: table \"nothing\" does "
           "not exist [undefined_table]");
@@ -169,7 +168,8 @@ TEST_CASE("the history tells who, when, in which run, and for how long") {
         "t");
   const Checksums& sums = set.in_order().front().checksums.at(Dialect::postgres);
   CHECK(tenant.value("SELECT concat_ws(' ', up_sha256, down_sha256, chain_sha256) FROM "
-                     "drover_revisions") == fmt::format("{} {} {}", sums.up, sums.down, sums.chain));
+                     "drover_revisions") ==
+        fmt::format("{} {} {}", sums.up, sums.down, sums.chain));
 
   REQUIRE(rig.down(tenant.target(), set, "base").kind == Kind::applied);
   CHECK(tenant.value("SELECT string_agg(concat_ws(' ', kind, revision, who, run), ', ' ORDER BY "

@@ -51,15 +51,16 @@ TEST_CASE("PostgreSQL: a verify must give one true") {
 TEST_CASE("PostgreSQL: a verify may not write, and leaves nothing behind") {
   const PgTenant tenant;
   Rig rig;
-  tenant.sql("SET check_function_bodies = off; CREATE FUNCTION put() RETURNS boolean LANGUAGE sql AS "
-             "'INSERT INTO a VALUES (99); SELECT true'");
-  const MigrationSet set = line_of({
-      "-- drover: up\nCREATE TABLE a (i int);\n"
-      "-- drover: verify postgres\n"
-      "SELECT set_config('drover.left', 'behind', false) IS NOT NULL;\n"
-      "-- drover: up\nCREATE TABLE b AS SELECT current_setting('drover.left', true) AS left;\n"
-      "-- drover: down\nDROP TABLE a;\n",
-      "-- drover: up\nSELECT 1;\n-- drover: verify\nSELECT put();\n-- drover: down\nSELECT 1;\n"});
+  tenant.sql(
+      "SET check_function_bodies = off; CREATE FUNCTION put() RETURNS boolean LANGUAGE sql AS "
+      "'INSERT INTO a VALUES (99); SELECT true'");
+  const MigrationSet set = line_of(
+      {"-- drover: up\nCREATE TABLE a (i int);\n"
+       "-- drover: verify postgres\n"
+       "SELECT set_config('drover.left', 'behind', false) IS NOT NULL;\n"
+       "-- drover: up\nCREATE TABLE b AS SELECT current_setting('drover.left', true) AS left;\n"
+       "-- drover: down\nDROP TABLE a;\n",
+       "-- drover: up\nSELECT 1;\n-- drover: verify\nSELECT put();\n-- drover: down\nSELECT 1;\n"});
   const ApplyOutcome outcome = rig.up(tenant.target(), set);
   CHECK(told(outcome) ==
         "failed: migrations/0002_test.sql:5:1: revision '0002' failed: cannot execute INSERT in a "
@@ -97,10 +98,10 @@ TEST_CASE("SQLite: a verify must give one number that is not zero") {
 TEST_CASE("a verify behind a batch of statements is a transaction of its own") {
   const PgTenant tenant;
   Rig rig;
-  const MigrationSet set = line_of(
-      {"-- drover: up postgres\nCREATE TABLE a (i int);\n"
-       "-- drover: up postgres no-transaction\nCREATE INDEX CONCURRENTLY a_i ON a (i);\n"
-       "-- drover: verify postgres\nSELECT false;\n-- drover: down\nDROP TABLE a;\n"});
+  const MigrationSet set =
+      line_of({"-- drover: up postgres\nCREATE TABLE a (i int);\n"
+               "-- drover: up postgres no-transaction\nCREATE INDEX CONCURRENTLY a_i ON a (i);\n"
+               "-- drover: verify postgres\nSELECT false;\n-- drover: down\nDROP TABLE a;\n"});
   const ApplyOutcome outcome = rig.up(tenant.target(), set);
   CHECK(told(outcome) ==
         "partial: migrations/0001_test.sql:7:1: verify of revision '0001' is not true "

@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "engine/parse/text_error.h"
 #include "tests/engine/parse/migration_files.h"
 
 using namespace std::string_literals;
@@ -153,6 +154,26 @@ TEST_CASE("a directive inside of parentheses is seen, and the parenthesis report
 
   CHECK(error.kind_name() == "unterminated");
   CHECK(to_string(error.place()) == "migrations/0004_add_hash.sql:4:16");
+}
+
+TEST_CASE("the word nearest to a mistyped one is found", "[engine][parse]") {
+  const std::vector<std::string_view> words = {"down", "done", "up"};
+
+  CHECK(edit_distance("dwon", "down") == 1);
+  CHECK(edit_distance("", "down") == 4);
+  CHECK(edit_distance("verify", "verfiy") == 1);
+  CHECK(edit_distance("abc", "cab") == 2);
+  CHECK(nearest("dwon", words) == "down");
+  CHECK(nearest("dome", words) == "done");
+  CHECK(nearest("u", words).empty());
+  CHECK(nearest("elsewhere", words).empty());
+  CHECK(nearest(std::string(1'000'000, 'd'), words).empty());
+}
+
+TEST_CASE("what a message shows of a text is short and printable", "[engine][parse]") {
+  CHECK(shown("a\tb") == "'a?b'");
+  CHECK(shown(std::string(61, 'x')) == "'" + std::string(60, 'x') + "...'");
+  CHECK(shown("\303\244") == "'\303\244'");
 }
 
 TEST_CASE("blanks in a directive are folded where it is hashed", "[engine][parse]") {

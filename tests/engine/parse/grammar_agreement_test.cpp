@@ -142,6 +142,9 @@ const std::vector<std::string> kCorpus = {
     "c SET delete SELECT * FROM a",
     "WITH RECURSIVE a(b, c) AS (SELECT 1, 2 UNION ALL SELECT b, c FROM a) CYCLE b, c SET insert "
     "USING update SELECT * FROM a",
+    "WITH RECURSIVE a(b) AS (SELECT 1) CYCLE insert, delete SET c TO true DEFAULT false USING "
+    "merge "
+    "SELECT 1",
     "WITH a AS MATERIALIZED (SELECT 1), b AS NOT MATERIALIZED (SELECT 2) INSERT INTO t SELECT 1",
     "WITH a AS (SELECT 1) UPDATE t SET b = 1 FROM a",
     "WITH a AS (SELECT 1) DELETE FROM t USING a",

@@ -64,6 +64,14 @@ TEST_CASE("sections that are not whole or not clear are refused", "[engine][pars
                 "Name the dialect of the section, as in '-- drover: up postgres'; a header is best "
                 "without block comments.",
                 {
+                    {"a backslash that PostgreSQL hides",
+                     up("SELECT 1, $$\\$$;"),
+                     "4:13",
+                     "PostgreSQL and SQLite do not split the text from here on alike"},
+                    {"a {range} that PostgreSQL hides",
+                     up("SELECT 1, $${range}$$;"),
+                     "4:13",
+                     "PostgreSQL and SQLite do not split the text from here on alike"},
                     {"an E-string for both",
                      up("INSERT INTO t VALUES (E'it\\'s'); SELECT 1;"),
                      "4:1",
@@ -189,6 +197,12 @@ TEST_CASE("sections may be empty, and the last line needs no end", "[engine][par
       CHECK(section.statements.empty());
     }
   }
+}
+
+TEST_CASE("a dialect that a file does not change needs no way back", "[engine][parse]") {
+  CHECK_NOTHROW(parsed(kHeader + "-- drover: up postgres\n"
+                                 "-- drover: verify sqlite\nSELECT 1;\n"
+                                 "-- drover: down postgres\n"));
 }
 
 TEST_CASE("the end of a section ends its last statement", "[engine][parse]") {

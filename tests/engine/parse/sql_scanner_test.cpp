@@ -85,6 +85,7 @@ TEST_CASE("what only PostgreSQL hides a semicolon in", "[engine][parse]") {
                                    "E'a' -- and\n '\\';'",
                                    "'a'\n'b\\'",
                                    "E'a' || '\\'",
+                                   "E'a' '\\'",
                                    "U&'d\\0061t\\'",
                                    "u&\"a;\\\"",
                                    "B'01' || N'a;'",

@@ -58,13 +58,13 @@ const std::vector<VerbSpec>& verbs() {
 }
 
 CommandLine parsed(const Words& words) {
-  auto result = parse_command_line(words, verbs(), {{"HOME", "/root"}}, "/work");
+  auto result = parse_command_line(words, verbs(), {{"HOME", "/root"}}, "/desk");
   REQUIRE(std::holds_alternative<CommandLine>(result));
   return std::get<CommandLine>(std::move(result));
 }
 
 std::string help_of(const Words& words) {
-  const auto result = parse_command_line(words, verbs(), {}, "/work");
+  const auto result = parse_command_line(words, verbs(), {}, "/desk");
   REQUIRE(std::holds_alternative<HelpText>(result));
   return std::get<HelpText>(result).text;
 }
@@ -85,7 +85,7 @@ TEST_CASE("global options stand before the verb and behind it", "[cli]") {
     CHECK(line.globals.yes);
     CHECK_FALSE(line.globals.no_input);
     CHECK(line.arguments.value("revision") == "0004");
-    CHECK(line.globals.working_directory == "/work");
+    CHECK(line.globals.working_directory == "/desk");
     CHECK(line.globals.variables.at("HOME") == "/root");
   }
 }
@@ -312,7 +312,7 @@ TEST_CASE("bad command lines are refused with what is wrong and what to do", "[c
   for (const Case& one : cases) {
     CAPTURE(one.words.front().substr(0, 40), one.message);
     try {
-      parse_command_line(one.words, verbs(), {}, "/work");
+      parse_command_line(one.words, verbs(), {}, "/desk");
       FAIL_CHECK("was accepted");
     } catch (const Error& error) {
       CHECK(error.what() == one.message);
@@ -410,7 +410,7 @@ TEST_CASE("whatever is typed, it is understood or refused", "[cli]") {
     }
     CAPTURE(words);
     try {
-      parse_command_line(words, verbs(), {}, "/work");
+      parse_command_line(words, verbs(), {}, "/desk");
     } catch (const Error& error) {
       CHECK(error.code() == ErrorCode::usage);
       CHECK_FALSE(error.hint().empty());

@@ -75,7 +75,7 @@ struct World {
   TempDir folder;
   EnvironmentVariables variables = {};
   SettingsFlags flags = {};
-  fs::path working_directory = "/work";
+  fs::path working_directory = "/desk";
   std::vector<std::string> other_variables = {};
 
   Settings load(const std::string& text) const {
@@ -300,19 +300,19 @@ TEST_CASE("variables beat the file, an environment's section too, and flags beat
   CHECK(dev.limits.in_flight == 7);
   CHECK(dev.timeouts.lock == 250ms);
   CHECK(dev.timeouts.concurrent == 1h);
-  CHECK(dev.migrations == "/work/from-flag");
-  CHECK(settings.options.migrations == "/work/from-flag");
+  CHECK(dev.migrations == "/desk/from-flag");
+  CHECK(settings.options.migrations == "/desk/from-flag");
   CHECK(settings.options.limits.in_flight == 7);
   CHECK(settings.options.timeouts.lock == 250ms);
   CHECK(settings.options.retention.runs == 9);
   CHECK(settings.options.ids == IdStyle::random);
-  CHECK(settings.options.store.reveal() == "/work/variable.db");
+  CHECK(settings.options.store.reveal() == "/desk/variable.db");
   CHECK(origin_in(world, settings, "environments.dev.limits.in_flight") ==
         "7 from DROVER_LIMITS_IN_FLIGHT");
-  CHECK(origin_in(world, settings, "migrations") == "/work/from-flag from --migrations");
+  CHECK(origin_in(world, settings, "migrations") == "/desk/from-flag from --migrations");
   CHECK(origin_in(world, settings, "environments.dev.migrations") ==
-        "/work/from-flag from --migrations");
-  CHECK(origin_in(world, settings, "store") == "/work/variable.db from DROVER_STORE");
+        "/desk/from-flag from --migrations");
+  CHECK(origin_in(world, settings, "store") == "/desk/variable.db from DROVER_STORE");
 }
 
 TEST_CASE("a bad variable is blamed by its own name") {
@@ -349,7 +349,7 @@ TEST_CASE("a bad variable is blamed by its own name") {
 TEST_CASE("references are for the file alone: variables and flags say what they say") {
   World world;
   world.variables = {{"DROVER_STORE", "${env:HOME}.db"}, {"HOME", "/root"}};
-  CHECK(world.load(kOneTenant).options.store.reveal() == "/work/${env:HOME}.db");
+  CHECK(world.load(kOneTenant).options.store.reveal() == "/desk/${env:HOME}.db");
 }
 
 TEST_CASE("without a file there are defaults, variables and flags") {
@@ -358,7 +358,7 @@ TEST_CASE("without a file there are defaults, variables and flags") {
   world.flags.store = "postgres://u:secret@db/runs";
   const Settings settings = world.load_without_file();
   CHECK(settings.options.file.empty());
-  CHECK(settings.options.migrations == "/work/migrations");
+  CHECK(settings.options.migrations == "/desk/migrations");
   CHECK(settings.options.store.reveal() == "postgres://u:secret@db/runs");
   CHECK(settings.options.timeouts.lock == 3s);
   CHECK(settings.options.environments.empty());

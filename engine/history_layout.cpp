@@ -1,0 +1,152 @@
+// The tables of a tenant's history: how they are made, and how they go.
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "engine/history.h"
+
+namespace drover::engine {
+namespace {
+
+// The layout. Texts that people or files name have no length limit; everything that we make is
+// short. drover_events is append-only: nothing here updates or deletes in it.
+
+constexpr std::string_view kCreatePostgres[] = {
+    R"(CREATE TABLE {p}drover_tenant (
+  only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+  format integer NOT NULL,
+  uid text NOT NULL,
+  environment text NOT NULL,
+  production boolean NOT NULL,
+  epoch bigint NOT NULL,
+  in_progress text NOT NULL))",
+    R"(CREATE TABLE {p}drover_revisions (
+  revision text PRIMARY KEY,
+  epoch bigint NOT NULL,
+  up_sha256 text NOT NULL,
+  down_sha256 text NOT NULL,
+  chain_sha256 text NOT NULL,
+  applied_at timestamptz NOT NULL,
+  applied_by text NOT NULL,
+  run text NOT NULL,
+  duration_ms bigint NOT NULL))",
+    R"(CREATE TABLE {p}drover_events (
+  epoch bigint NOT NULL,
+  at timestamptz NOT NULL,
+  kind text NOT NULL,
+  revision text NOT NULL,
+  who text NOT NULL,
+  run text NOT NULL,
+  detail text NOT NULL))",
+    R"(CREATE TABLE {p}drover_steps (
+  revision text NOT NULL,
+  direction text NOT NULL,
+  unit integer NOT NULL,
+  statement integer NOT NULL,
+  sha256 text NOT NULL,
+  state text NOT NULL,
+  at timestamptz NOT NULL,
+  pid bigint NOT NULL,
+  PRIMARY KEY (revision, direction, unit, statement)))",
+    // $1 format, $2 environment, $3 production
+    R"(INSERT INTO {p}drover_tenant
+VALUES (true, $1::integer, pg_catalog.gen_random_uuid()::text, $2, $3::boolean, 0, '')
+RETURNING uid)",
+};
+
+constexpr std::string_view kCreateSqlite[] = {
+    R"(CREATE TABLE drover_tenant (
+  only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+  format INTEGER NOT NULL,
+  uid TEXT NOT NULL,
+  environment TEXT NOT NULL,
+  production INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  in_progress TEXT NOT NULL))",
+    R"(CREATE TABLE drover_revisions (
+  revision TEXT PRIMARY KEY,
+  epoch INTEGER NOT NULL,
+  up_sha256 TEXT NOT NULL,
+  down_sha256 TEXT NOT NULL,
+  chain_sha256 TEXT NOT NULL,
+  applied_at TEXT NOT NULL,
+  applied_by TEXT NOT NULL,
+  run TEXT NOT NULL,
+  duration_ms INTEGER NOT NULL) WITHOUT ROWID)",
+    R"(CREATE TABLE drover_events (
+  epoch INTEGER NOT NULL,
+  at TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  revision TEXT NOT NULL,
+  who TEXT NOT NULL,
+  run TEXT NOT NULL,
+  detail TEXT NOT NULL))",
+    R"(CREATE TABLE drover_steps (
+  revision TEXT NOT NULL,
+  direction TEXT NOT NULL,
+  unit INTEGER NOT NULL,
+  statement INTEGER NOT NULL,
+  sha256 TEXT NOT NULL,
+  state TEXT NOT NULL,
+  at TEXT NOT NULL,
+  pid INTEGER NOT NULL,
+  PRIMARY KEY (revision, direction, unit, statement)) WITHOUT ROWID)",
+    // ?1 format, ?2 environment, ?3 production
+    R"(INSERT INTO drover_tenant
+VALUES (1, CAST(?1 AS INTEGER), lower(hex(randomblob(16))), ?2, CAST(?3 AS INTEGER), 0, '')
+RETURNING uid)",
+};
+
+constexpr std::string_view kTables[] = {
+    "drover_steps", "drover_events", "drover_revisions", "drover_tenant"};
+
+std::string boolean(bool value) {
+  return value ? "1" : "0";
+}
+
+}  // namespace
+
+std::vector<OwnedStatement> HistoryTables::create(const std::string& environment,
+                                                  bool production) const {
+  std::vector<OwnedStatement> statements;
+  const auto add = [&](std::string_view sql) {
+    std::string text(sql);
+    for (std::size_t at = text.find("{p}"); at != std::string::npos; at = text.find("{p}", at)) {
+      text.replace(at, 3, prefix_);
+    }
+    statements.push_back({std::move(text)});
+  };
+  if (dialect_ == Dialect::postgres) {
+    std::for_each(std::begin(kCreatePostgres), std::end(kCreatePostgres), add);
+  } else {
+    std::for_each(std::begin(kCreateSqlite), std::end(kCreateSqlite), add);
+  }
+  statements.back().params = {std::to_string(kHistoryFormat), environment, boolean(production)};
+  return statements;
+}
+
+std::vector<OwnedStatement> HistoryTables::create_missing() const {
+  std::vector<OwnedStatement> statements = create("", false);
+  const auto replace = [](std::string& sql, std::string_view old, std::string_view now) {
+    const std::size_t at = sql.find(old);
+    if (at != std::string::npos) {
+      sql.replace(at, old.size(), now);
+    }
+  };
+  for (OwnedStatement& statement : statements) {
+    replace(statement.sql, "CREATE TABLE", "CREATE TABLE IF NOT EXISTS");
+    replace(statement.sql, "RETURNING uid", "ON CONFLICT DO NOTHING");
+  }
+  return statements;
+}
+
+std::vector<OwnedStatement> HistoryTables::drop() const {
+  std::vector<OwnedStatement> statements;
+  for (const std::string_view name : kTables) {
+    statements.push_back({fmt::format("DROP TABLE IF EXISTS {}", table(name))});
+  }
+  return statements;
+}
+
+}  // namespace drover::engine
