@@ -164,7 +164,7 @@ void stamp_rows(const TenantSession& tenant,
   };
   for (auto row = history.applied.rbegin(); row != history.applied.rend(); ++row) {
     if (purge == Purge::yes || !wanted.contains(row->id)) {
-      add(tables.record_down(row->id, by, "stamp"));
+      add(tables.record_down(row->id, by, std::nullopt, "stamp"));
     }
     if (!wanted.contains(row->id)) {
       changes.push_back({"revision " + row->id.value, "applied", "not applied"});
@@ -173,7 +173,7 @@ void stamp_rows(const TenantSession& tenant,
   for (const Migration& migration : migrations.in_order()) {
     const bool there = history.find(migration.id) != nullptr;
     if (wanted.contains(migration.id) && (purge == Purge::yes || !there)) {
-      add(tables.record_up(migration, by, Milliseconds{0}, "stamp"));
+      add(tables.record_up(migration, by, std::nullopt, Milliseconds{0}, "stamp"));
     }
     if (wanted.contains(migration.id) && !there) {
       changes.push_back({"revision " + migration.id.value, "not applied", "applied"});

@@ -1,6 +1,8 @@
 #include "engine/history.h"
 
 #include <algorithm>
+#include <charconv>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -11,6 +13,67 @@ namespace {
 
 std::string boolean(bool value) {
   return value ? "1" : "0";
+}
+
+/// The number at the start of `text`, which loses it; nullopt when there is none.
+std::optional<int> take_number(std::string_view& text) {
+  int number = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (parsed.ec != std::errc() || number < 0) {
+    return std::nullopt;
+  }
+  text.remove_prefix(static_cast<std::size_t>(parsed.ptr - text.data()));
+  return number;
+}
+
+bool take(std::string_view& text, char wanted) {
+  const bool there = !text.empty() && text.front() == wanted;
+  text.remove_prefix(there ? 1 : 0);
+  return there;
+}
+
+/// "2026-11-22 18:24:00.5+01", as PostgreSQL prints a timestamptz in DateStyle ISO, as RFC 3339 in
+/// UTC with microseconds. Other texts (SQLite's, or of another DateStyle) stay as they are.
+std::string utc_of(std::string text) {
+  std::string_view rest = text;
+  std::optional<int> fields[6];  // year, month, day, hour, minute, second
+  constexpr char kBefore[6] = {0, '-', '-', ' ', ':', ':'};
+  for (std::size_t i = 0; i < 6; ++i) {
+    if ((i > 0 && !take(rest, kBefore[i])) || !(fields[i] = take_number(rest))) {
+      return text;
+    }
+  }
+  std::string fraction;
+  if (take(rest, '.')) {
+    const std::size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
+    fraction = rest.substr(0, digits);
+    rest.remove_prefix(digits);
+  }
+  fraction.resize(6, '0');
+  const bool east = take(rest, '+');
+  if (!east && !take(rest, '-')) {
+    return text;
+  }
+  int offset = 0;  // seconds
+  for (const int unit : {3600, 60, 1}) {
+    offset += unit * take_number(rest).value_or(0);
+    take(rest, ':');
+  }
+  using namespace std::chrono;
+  const sys_seconds local = sys_days(year(*fields[0]) / *fields[1] / *fields[2]) +
+                            hours(*fields[3]) + minutes(*fields[4]) + seconds(*fields[5]);
+  const sys_seconds utc = local - seconds(east ? offset : -offset);
+  const auto midnight = floor<days>(utc);
+  const year_month_day date(midnight);
+  const hh_mm_ss time(utc - midnight);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{}Z",
+                     static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()),
+                     static_cast<unsigned>(date.day()),
+                     time.hours().count(),
+                     time.minutes().count(),
+                     time.seconds().count(),
+                     fraction);
 }
 
 }  // namespace
@@ -33,7 +96,7 @@ const AppliedRevision* History::find(const RevisionId& id) const noexcept {
   return found == applied.end() ? nullptr : &*found;
 }
 
-HistoryTables::HistoryTables(Dialect dialect, std::string schema)
+HistoryTables::HistoryTables(Dialect dialect, const std::string& schema)
     : dialect_(dialect),
       prefix_(schema.empty() ? std::string() : quoted_identifier(schema) + "."),
       now_(dialect == Dialect::postgres ? "pg_catalog.clock_timestamp()"
@@ -43,35 +106,26 @@ std::string HistoryTables::table(std::string_view name) const {
   return fmt::format("{}{}", prefix_, name);
 }
 
+std::string HistoryTables::epoch_value(std::optional<std::int64_t> epoch) const {
+  return epoch ? std::to_string(*epoch)
+               : fmt::format("(SELECT epoch FROM {})", table("drover_tenant"));
+}
+
+// A join, not a UNION of two kinds of rows, and times as the session prints them: half of what a
+// current tenant costs is that its fresh backend looks up every function and cast that is named
+// here. The tenant's table comes first: says_no_history() wants to hear of it first.
 std::string HistoryTables::rows_select(std::string_view first_column) const {
-  const std::string_view at =
-      dialect_ == Dialect::postgres
-          ? R"(pg_catalog.to_char(applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))"
-          : "applied_at";
-  const std::string_view text = dialect_ == Dialect::postgres ? "text" : "TEXT";
-  const std::string tenant = fmt::format(R"(SELECT {2}0 AS what, epoch, CAST(format AS {1}) AS a,
-       uid AS b, environment AS c, CAST(production AS {1}) AS d, in_progress AS e, '' AS f, '' AS g,
-       0 AS ms
-  FROM {0})",
-                                         table("drover_tenant"),
-                                         text,
-                                         first_column);
-  const std::string revisions = fmt::format(R"(SELECT {2}1 AS what, epoch, {1} AS a, revision AS b,
-       up_sha256 AS c, down_sha256 AS d, chain_sha256 AS e, applied_by AS f, run AS g,
-       duration_ms AS ms
-  FROM {0})",
-                                            table("drover_revisions"),
-                                            at,
-                                            first_column);
-  // PostgreSQL looks for tables from the left, SQLite from the right; says_no_history() wants to
-  // hear of the tenant's first.
-  const bool left = dialect_ == Dialect::postgres;
-  return fmt::format("{}\nUNION ALL\n{}", left ? tenant : revisions, left ? revisions : tenant);
+  return fmt::format(
+      "SELECT {}t.epoch, t.format, t.uid, t.environment, t.production, t.in_progress,\n"
+      "       r.revision, r.epoch, r.up_sha256, r.down_sha256, r.chain_sha256, r.applied_at,\n"
+      "       r.applied_by, r.run, r.duration_ms\n  FROM {} t LEFT JOIN {} r ON true",
+      first_column,
+      table("drover_tenant"),
+      table("drover_revisions"));
 }
 
 OwnedStatement HistoryTables::read() const {
-  // Revisions of one transaction share their epoch, so time and name decide between them.
-  return {rows_select("") + "\n ORDER BY 1, 2, 3, 4"};
+  return {rows_select("")};
 }
 
 std::string HistoryTables::read_numbered(std::size_t number) const {
@@ -141,49 +195,57 @@ OwnedStatement HistoryTables::fence(std::int64_t expected,
 
 std::vector<OwnedStatement> HistoryTables::record_up(const Migration& migration,
                                                      const Provenance& by,
+                                                     std::optional<std::int64_t> epoch,
                                                      std::chrono::milliseconds elapsed,
                                                      const std::string& event) const {
   const Checksums& sums = migration.checksums.at(dialect_);
   // $1 revision, $2 up, $3 down, $4 chain, $5 who, $6 run, $7 event
   std::vector<SqlValue> params{migration.id.value, sums.up, sums.down, sums.chain, by.who, by.run};
   if (dialect_ == Dialect::sqlite) {
-    return {{fmt::format("INSERT INTO drover_revisions "
-                         "SELECT $1, epoch, $2, $3, $4, {}, $5, $6, {} FROM drover_tenant",
+    return {{fmt::format("INSERT INTO drover_revisions VALUES ($1, {}, $2, $3, $4, {}, $5, $6, {})",
+                         epoch_value(epoch),
                          now_,
                          elapsed.count()),
              std::move(params)},
-            add_event(event, migration.id.value, by, "")};
+            add_event(event, migration.id.value, by, "", epoch)};
   }
   params.emplace_back(event);
-  return {{fmt::format(R"(WITH r AS (
-  INSERT INTO {0} SELECT $1, epoch, $2, $3, $4, {1}, $5, $6,
-    pg_catalog.round(1000 * extract(epoch FROM {1} - pg_catalog.now()))::bigint FROM {2}
-  RETURNING revision, epoch, applied_at, applied_by, run), e AS (
-  INSERT INTO {3} SELECT epoch, applied_at, $7, revision, applied_by, run, '' FROM r)
-SELECT 1 / pg_catalog.count(*) FROM r)",
-                       table("drover_revisions"),
+  const std::string at = epoch ? "$8::bigint" : epoch_value(epoch);
+  if (epoch) {
+    params.emplace_back(std::to_string(*epoch));
+  }
+  return {{fmt::format(R"(WITH e AS (
+  INSERT INTO {0} VALUES ({1}, {2}, $7, $1, $5::varchar(96), $6::varchar(40), ''))
+INSERT INTO {3} VALUES ($1, {1}, $2, $3, $4, {2}, $5::varchar(96), $6::varchar(40),
+  (1000 * pg_catalog.date_part('epoch', {2} - pg_catalog.now()))::bigint))",
+                       table("drover_events"),
+                       at,
                        now_,
-                       table("drover_tenant"),
-                       table("drover_events")),
+                       table("drover_revisions")),
            std::move(params)}};
 }
 
 std::vector<OwnedStatement> HistoryTables::record_down(const RevisionId& id,
                                                        const Provenance& by,
+                                                       std::optional<std::int64_t> epoch,
                                                        const std::string& event) const {
   if (dialect_ == Dialect::sqlite) {
     return {{"DELETE FROM drover_revisions WHERE revision = $1", {id.value}},
-            add_event(event, id.value, by, "")};
+            add_event(event, id.value, by, "", epoch)};
   }
-  // $1 revision, $2 who, $3 run, $4 event
-  return {{fmt::format(R"(WITH r AS (DELETE FROM {} WHERE revision = $1 RETURNING revision), e AS (
-  INSERT INTO {} SELECT epoch, {}, $4, revision, $2, $3, '' FROM r, {})
+  // $1 revision, $2 who, $3 run, $4 event, $5 epoch
+  std::vector<SqlValue> params{id.value, by.who, by.run, event};
+  if (epoch) {
+    params.emplace_back(std::to_string(*epoch));
+  }
+  return {{fmt::format(R"(WITH r AS (DELETE FROM {} WHERE revision = $1 RETURNING 1), e AS (
+  INSERT INTO {} VALUES ({}, {}, $4, $1, $2::varchar(96), $3::varchar(40), ''))
 SELECT 1 / pg_catalog.count(*) FROM r)",
                        table("drover_revisions"),
                        table("drover_events"),
-                       now_,
-                       table("drover_tenant")),
-           {id.value, by.who, by.run, event}}};
+                       epoch ? "$5::bigint" : epoch_value(epoch),
+                       now_),
+           std::move(params)}};
 }
 
 OwnedStatement HistoryTables::step_started(const StepRecord& step) const {
@@ -234,12 +296,17 @@ OwnedStatement HistoryTables::forget_progress_without_steps() const {
 OwnedStatement HistoryTables::add_event(const std::string& kind,
                                         const std::string& revision,
                                         const Provenance& by,
-                                        const std::string& detail) const {
+                                        const std::string& detail,
+                                        std::optional<std::int64_t> epoch) const {
   // $1 kind, $2 revision, $3 who, $4 run, $5 detail
-  return {fmt::format("INSERT INTO {} SELECT epoch, {}, $1, $2, $3, $4, $5 FROM {}",
+  const bool limited = dialect_ == Dialect::postgres;
+  return {fmt::format("INSERT INTO {} VALUES ({}, {}, $1, $2, {}, {}, {})",
                       table("drover_events"),
+                      epoch_value(epoch),
                       now_,
-                      table("drover_tenant")),
+                      limited ? "$3::varchar(96)" : "$3",
+                      limited ? "$4::varchar(40)" : "$4",
+                      limited ? "$5::varchar(200)" : "$5"),
           {kind, revision, by.who, by.run, detail}};
 }
 
@@ -262,23 +329,41 @@ OwnedStatement HistoryTables::mark(const std::string& environment, bool producti
 
 History decode_history(const ResultSet& rows) {
   History history;
+  struct Entry {
+    std::int64_t epoch;
+    AppliedRevision revision;
+  };
+  std::vector<Entry> entries;
+  entries.reserve(rows.rows.size());
   for (const std::vector<SqlValue>& row : rows.rows) {
-    if (integer_of(row[0]) == 0) {
+    if (!history.exists) {
       history.exists = true;
-      history.tenant = {static_cast<int>(integer_of(row[2])),
+      history.tenant = {static_cast<int>(integer_of(row[1])),
+                        text_of(row[2]),
                         text_of(row[3]),
-                        text_of(row[4]),
-                        truth_of(row[5]),
-                        integer_of(row[1]),
-                        text_of(row[6])};
-      continue;
+                        truth_of(row[4]),
+                        integer_of(row[0]),
+                        text_of(row[5])};
     }
-    history.applied.push_back({RevisionId{text_of(row[3])},
-                               {text_of(row[4]), text_of(row[5]), text_of(row[6])},
-                               text_of(row[2]),
-                               text_of(row[7]),
-                               text_of(row[8]),
-                               std::chrono::milliseconds(integer_of(row[9]))});
+    if (!row[6]) {
+      continue;  // nothing is applied
+    }
+    entries.push_back({integer_of(row[7]),
+                       {RevisionId{text_of(row[6])},
+                        {text_of(row[8]), text_of(row[9]), text_of(row[10])},
+                        utc_of(text_of(row[11])),
+                        text_of(row[12]),
+                        text_of(row[13]),
+                        std::chrono::milliseconds(integer_of(row[14]))}});
+  }
+  // Revisions of one transaction share their epoch, so time and name decide between them.
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+    return std::tie(a.epoch, a.revision.applied_at, a.revision.id) <
+           std::tie(b.epoch, b.revision.applied_at, b.revision.id);
+  });
+  history.applied.reserve(entries.size());
+  for (Entry& entry : entries) {
+    history.applied.push_back(std::move(entry.revision));
   }
   return history;
 }

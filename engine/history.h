@@ -98,16 +98,15 @@ struct OwnedStatement {
 class HistoryTables {
  public:
   /// `schema` holds the tables; empty on SQLite.
-  HistoryTables(Dialect dialect, std::string schema);
+  HistoryTables(Dialect dialect, const std::string& schema);
 
   Dialect dialect() const noexcept { return dialect_; }
 
   /// Reads tenant row and revisions; one statement.
   OwnedStatement read() const;
 
-  /// A SELECT of the same rows without their order, `number` in front of each, for a statement that
-  /// asks for many tenants. To be sorted by the reader: ORDER BY over hundreds of tables makes
-  /// PostgreSQL plan, or compile, for seconds.
+  /// A SELECT of the same rows with `number` in front of each, for a statement that asks for many
+  /// tenants.
   std::string read_numbered(std::size_t number) const;
 
   /// Whether `error`, which came from read(), says that there is no history: that the tenant's row
@@ -133,17 +132,20 @@ class HistoryTables {
   /// no row instead, so the caller looks at `affected`.
   OwnedStatement fence(std::int64_t expected, const std::optional<std::string>& in_progress) const;
 
-  /// The history row of `migration` going up, and its event. The first statement raises
-  /// (PostgreSQL), or affects no row (SQLite), when it cannot be exactly one row. PostgreSQL
-  /// measures the time since BEGIN itself and ignores `elapsed`.
+  /// The history row of `migration` going up, and its event. The first statement affects one row,
+  /// or raises. `epoch` is what the fence has set it to; nullopt: whatever the tenant's row says.
+  /// PostgreSQL measures the time since BEGIN itself and ignores `elapsed`.
   std::vector<OwnedStatement> record_up(const Migration& migration,
                                         const Provenance& by,
+                                        std::optional<std::int64_t> epoch,
                                         std::chrono::milliseconds elapsed,
                                         const std::string& event = "up") const;
 
-  /// Takes the row out and writes the event. As above when it is not there.
+  /// Takes the row out and writes the event. The first statement raises (PostgreSQL), or affects no
+  /// row (SQLite), when it is not there.
   std::vector<OwnedStatement> record_down(const RevisionId& id,
                                           const Provenance& by,
+                                          std::optional<std::int64_t> epoch,
                                           const std::string& event = "down") const;
 
   OwnedStatement step_started(const StepRecord& step) const;
@@ -154,10 +156,12 @@ class HistoryTables {
   /// Nothing is in progress any more, unless a step says so.
   OwnedStatement forget_progress_without_steps() const;
 
+  /// PostgreSQL keeps the first 200 characters of `detail`.
   OwnedStatement add_event(const std::string& kind,
                            const std::string& revision,
                            const Provenance& by,
-                           const std::string& detail) const;
+                           const std::string& detail,
+                           std::optional<std::int64_t> epoch = std::nullopt) const;
 
   OwnedStatement update_checksums(const Migration& migration) const;
   OwnedStatement mark(const std::string& environment, bool production) const;
@@ -169,6 +173,7 @@ class HistoryTables {
   std::string table(std::string_view name) const;
 
  private:
+  std::string epoch_value(std::optional<std::int64_t> epoch) const;
   std::string rows_select(std::string_view first_column) const;
 
   Dialect dialect_;
@@ -176,7 +181,7 @@ class HistoryTables {
   std::string now_;     ///< The database's clock as RFC 3339 text.
 };
 
-/// What the rows of read() say.
+/// What the rows of read() say; they may come in any order.
 History decode_history(const ResultSet& rows);
 std::vector<StepRecord> decode_steps(const ResultSet& rows);
 std::vector<HistoryEvent> decode_events(const ResultSet& rows);

@@ -9,43 +9,46 @@
 namespace drover::engine {
 namespace {
 
-// The layout. Texts that people or files name have no length limit; everything that we make is
-// short. drover_events is append-only: nothing here updates or deletes in it.
+// The layout. Texts have a length where everything has one, so that PostgreSQL makes no TOAST table
+// with its index for them: with none, first contact costs a quarter less, and a fleet has that many
+// relations fewer. (It makes one where a row may be longer than 2,032 bytes, at 4 bytes a letter.)
+// What is longer is cut off: the journal of the run has all of it. Ids are ordered bytewise.
+// drover_events is append-only: nothing here updates or deletes in it.
 
 constexpr std::string_view kCreatePostgres[] = {
     R"(CREATE TABLE {p}drover_tenant (
   only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
   format integer NOT NULL,
-  uid text NOT NULL,
-  environment text NOT NULL,
+  uid varchar(36) NOT NULL,
+  environment varchar(128) NOT NULL,
   production boolean NOT NULL,
   epoch bigint NOT NULL,
-  in_progress text NOT NULL))",
+  in_progress varchar(128) NOT NULL))",
     R"(CREATE TABLE {p}drover_revisions (
-  revision text PRIMARY KEY,
+  revision varchar(128) COLLATE "C" PRIMARY KEY,
   epoch bigint NOT NULL,
-  up_sha256 text NOT NULL,
-  down_sha256 text NOT NULL,
-  chain_sha256 text NOT NULL,
+  up_sha256 varchar(64) NOT NULL,
+  down_sha256 varchar(64) NOT NULL,
+  chain_sha256 varchar(64) NOT NULL,
   applied_at timestamptz NOT NULL,
-  applied_by text NOT NULL,
-  run text NOT NULL,
+  applied_by varchar(96) NOT NULL,
+  run varchar(40) NOT NULL,
   duration_ms bigint NOT NULL))",
     R"(CREATE TABLE {p}drover_events (
   epoch bigint NOT NULL,
   at timestamptz NOT NULL,
-  kind text NOT NULL,
-  revision text NOT NULL,
-  who text NOT NULL,
-  run text NOT NULL,
-  detail text NOT NULL))",
+  kind varchar(16) NOT NULL,
+  revision varchar(128) NOT NULL,
+  who varchar(96) NOT NULL,
+  run varchar(40) NOT NULL,
+  detail varchar(200) NOT NULL))",
     R"(CREATE TABLE {p}drover_steps (
-  revision text NOT NULL,
-  direction text NOT NULL,
+  revision varchar(128) COLLATE "C" NOT NULL,
+  direction varchar(4) NOT NULL,
   unit integer NOT NULL,
   statement integer NOT NULL,
-  sha256 text NOT NULL,
-  state text NOT NULL,
+  sha256 varchar(64) NOT NULL,
+  state varchar(8) NOT NULL,
   at timestamptz NOT NULL,
   pid bigint NOT NULL,
   PRIMARY KEY (revision, direction, unit, statement)))",

@@ -121,8 +121,9 @@ class Journey {
 
   std::optional<Itinerary> itinerary_;
   std::vector<Step> steps_;
-  std::size_t step_ = 0;  ///< Where we are in steps_,
-  std::size_t unit_ = 0;  ///< and in its units.
+  std::size_t step_ = 0;      ///< Where we are in steps_,
+  std::size_t unit_ = 0;      ///< and in its units.
+  std::size_t messages_ = 0;  ///< Begun so far.
   std::int64_t epoch_ = 0;
   bool tables_exist_ = false;
   RevisionSet start_;               ///< What was applied when the history was first read,

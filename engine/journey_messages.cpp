@@ -56,6 +56,7 @@ std::string verify_defect(const ResultSet& answer, Dialect dialect) {
 
 /// The start of a message: settings where they are missing, and Drover's tables.
 ScriptWriter Journey::begin_message() {
+  ++messages_;
   context_.settings = tenant_.settings();
   context_.pid = tenant_.session().info().backend_pid;
   ScriptWriter writer(context_, epoch_);

@@ -13,7 +13,8 @@ namespace {
 /// Limits of one message (MIGRATIONS, Chain).
 constexpr std::size_t kChainBytes = std::size_t{1} << 20U;
 constexpr std::size_t kChainRevisions = 32;
-constexpr int kChainServer = 140000;  ///< The first that notices a dead client.
+constexpr std::size_t kWorthPreparing = 4;  ///< Revisions; fewer do not pay for it.
+constexpr int kChainServer = 140000;        ///< The first that notices a dead client.
 
 constexpr int kMostReplans = 5;
 constexpr int kMostReconnects = 3;
@@ -44,6 +45,9 @@ Journey::Next Journey::run_chain() {
   std::size_t step = step_;
   std::size_t unit = unit_;
   bool more = true;
+  if (steps_.size() - step_ >= kWorthPreparing) {
+    writer.prepare_repeated(messages_);
+  }
   for (std::size_t count = 1; more; ++count) {
     if (count > 1 && unit == 0) {
       writer.settle(ScriptWriter::Resets::yes);

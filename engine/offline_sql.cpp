@@ -343,9 +343,10 @@ void OfflineWriter::record() {
     line(tables_.clear_steps());
   }
   const Provenance by{kOfflineName, ""};
-  const auto rows = direction_ == Direction::up
-                        ? tables_.record_up(*migration_, by, std::chrono::milliseconds(0))
-                        : tables_.record_down(migration_->id, by);
+  const auto rows =
+      direction_ == Direction::up
+          ? tables_.record_up(*migration_, by, std::nullopt, std::chrono::milliseconds(0))
+          : tables_.record_down(migration_->id, by, std::nullopt);
   for (const OwnedStatement& row : rows) {
     line(row);
   }

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kReservedWords = {
     "head", "heads", "base", "current", "none"};
-constexpr std::size_t kMaxLength = 200;
+constexpr std::size_t kMaxLength = 128;
 
 /// The first five separate ids in references such as id+2, a:b and branch@head; the others would
 /// make paths of file names.

@@ -36,7 +36,7 @@ struct NameDefect {
   std::string hint;  ///< A whole sentence.
 };
 
-/// What is wrong with `name` as an id or a label; nullopt when it may be one. It takes 1 to 200
+/// What is wrong with `name` as an id or a label; nullopt when it may be one. It takes 1 to 128
 /// bytes, is no reserved word (head, heads, base, current, none, in any case), and holds none of
 /// @ - + : , / \, no blank and no control character.
 std::optional<NameDefect> name_defect(std::string_view name);

@@ -5,7 +5,6 @@
 #include <optional>
 #include <set>
 #include <span>
-#include <tuple>
 
 #include <fmt/format.h>
 
@@ -47,24 +46,16 @@ std::string read_all(std::span<const std::string> schemas) {
   return sql;
 }
 
-/// The order of HistoryTables::read(): what, epoch, time, revision.
-bool comes_before(const std::vector<SqlValue>& left, const std::vector<SqlValue>& right) {
-  const auto key = [](const std::vector<SqlValue>& row) {
-    return std::tuple(integer_of(row[0]), integer_of(row[1]), row[2], row[3]);
-  };
-  return key(left) < key(right);
-}
-
-void take(const ResultSet& rows,
+void take(ResultSet rows,
           std::span<const std::string> schemas,
           std::map<std::string, History>& by_schema) {
   std::vector<ResultSet> by_number(schemas.size());
-  for (const std::vector<SqlValue>& row : rows.rows) {
+  for (std::vector<SqlValue>& row : rows.rows) {
     const auto number = static_cast<std::size_t>(integer_of(row.front()));
-    by_number.at(number).rows.emplace_back(row.begin() + 1, row.end());
+    row.erase(row.begin());
+    by_number.at(number).rows.push_back(std::move(row));
   }
   for (std::size_t i = 0; i < schemas.size(); ++i) {
-    std::sort(by_number[i].rows.begin(), by_number[i].rows.end(), comes_before);
     History history = decode_history(by_number[i]);
     const bool plain =
         history.tenant.in_progress.empty() && history.tenant.format <= kHistoryFormat;
@@ -126,9 +117,9 @@ bool Reader::read_histories(std::span<const std::string> schemas) {
   }
   const std::string sql = read_all(schemas);
   const Statement read{sql, {}, Author::drover};
-  const Exchange answer = session_.exchange(std::span(&read, 1), patience_);
+  Exchange answer = session_.exchange(std::span(&read, 1), patience_);
   if (answer.ok()) {
-    take(answer.results.front(), schemas, result_.by_schema);
+    take(std::move(answer.results.front()), schemas, result_.by_schema);
     return true;
   }
   if (!session_.alive()) {

@@ -95,10 +95,20 @@ struct Exchange {
   bool ok() const noexcept { return !error.has_value(); }
 };
 
+/// A setting that a session works under, for example search_path. SQLite has none.
+struct SessionSetting {
+  std::string name;
+  std::string value;
+  int since = 0;  ///< The first server_version that knows it.
+
+  bool operator==(const SessionSetting&) const = default;
+};
+
 /// Facts of the other side that are known once the session is open.
 struct SessionInfo {
-  int server_version = 0;        ///< PostgreSQL: 150020; SQLite: 3040001.
-  std::int64_t backend_pid = 0;  ///< As the handshake told it. A pooler invents one.
+  int server_version = 0;                     ///< PostgreSQL: 150020; SQLite: 3040001.
+  std::int64_t backend_pid = 0;               ///< As the handshake told it. A pooler invents one.
+  std::vector<SessionSetting> settings = {};  ///< In force from the start, also after RESET ALL.
 };
 
 class Session {
@@ -142,7 +152,8 @@ struct OpenOptions {
   Milliseconds statement_timeout{300000};
   bool create_file = false;  ///< SQLite: make a missing or empty file. PostgreSQL: ignored.
   std::string application_name = "drover";
-  TenantFacts facts = {};
+  TenantFacts facts = {};                     ///< SQLite; on PostgreSQL they are settings.
+  std::vector<SessionSetting> settings = {};  ///< Those that can be are given at the start.
 };
 
 struct OpenResult {

@@ -1,5 +1,7 @@
 #include "engine/session_hygiene.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace drover::engine {
@@ -11,34 +13,57 @@ constexpr int kHasConnectionCheck = 140000;
 
 }  // namespace
 
-std::vector<OwnedStatement> settings_statements(Dialect dialect,
-                                                const SessionInfo& info,
-                                                const std::string& schema,
-                                                const TenantFacts& facts) {
+SessionSetting search_path_setting(const std::string& schema) {
+  return {"search_path", quoted_identifier(schema)};
+}
+
+std::vector<SessionSetting> session_settings(Dialect dialect,
+                                             const std::string& schema,
+                                             const TenantFacts& facts) {
   if (dialect == Dialect::sqlite) {
     return {};
   }
-  OwnedStatement settings{"SELECT ", {}};
-  const auto add = [&settings](std::string name, std::string value) {
-    if (!settings.params.empty()) {
-      settings.sql += ", ";
-    }
-    settings.sql += "pg_catalog.set_config($" + std::to_string(settings.params.size() + 1) + ", $" +
-                    std::to_string(settings.params.size() + 2) + ", false)";
-    settings.params.emplace_back(std::move(name));
-    settings.params.emplace_back(std::move(value));
-  };
-  add("search_path", quoted_identifier(schema));
-  if (info.server_version >= kHasConnectionCheck) {
-    add("client_connection_check_interval", "500ms");
-    add("idle_session_timeout", "10min");
-  }
+  std::vector<SessionSetting> settings{
+      search_path_setting(schema),
+      {"client_connection_check_interval", "500ms", kHasConnectionCheck},
+      {"idle_session_timeout", "10min", kHasConnectionCheck}};
   for (const auto& [name, value] : facts) {
-    add("drover." + name, value);
+    settings.push_back({"drover." + name, value});
+  }
+  return settings;
+}
+
+std::vector<OwnedStatement> settings_statements(const SessionInfo& info,
+                                                const std::vector<SessionSetting>& settings) {
+  OwnedStatement statement{"SELECT ", {}};
+  const auto set = [&statement](const std::string& name, const std::string& value) {
+    const std::size_t at = statement.params.size();
+    statement.sql += fmt::format(
+        "{}pg_catalog.set_config(${}, ${}, false)", at == 0 ? "" : ", ", at + 1, at + 2);
+    statement.params.emplace_back(name);
+    statement.params.emplace_back(value);
+  };
+  for (const SessionSetting& setting : settings) {
+    const bool there =
+        std::find(info.settings.begin(), info.settings.end(), setting) != info.settings.end();
+    if (!there && setting.since <= info.server_version) {
+      set(setting.name, setting.value);
+    }
+  }
+  for (const SessionSetting& old : info.settings) {
+    const bool wanted = std::any_of(settings.begin(), settings.end(), [&](const auto& setting) {
+      return setting.name == old.name;
+    });
+    if (!wanted) {
+      set(old.name, "");
+    }
+  }
+  if (statement.params.empty()) {
+    return {};
   }
   // Behind a pooler they would stay in a session of others; the lock's statement finds that out.
-  settings.sql += fmt::format(" WHERE pg_catalog.pg_backend_pid() = {}", info.backend_pid);
-  return {std::move(settings)};
+  statement.sql += fmt::format(" WHERE pg_catalog.pg_backend_pid() = {}", info.backend_pid);
+  return {std::move(statement)};
 }
 
 const std::vector<OwnedStatement>& reset_statements(Dialect dialect) {
@@ -48,7 +73,7 @@ const std::vector<OwnedStatement>& reset_statements(Dialect dialect) {
                                                      {"RESET ALL"},
                                                      {"CLOSE ALL"},
                                                      {"UNLISTEN *"},
-                                                     {"DEALLOCATE ALL"},
+                                                     {std::string(kForgetPrepared)},
                                                      {"DISCARD TEMP"}};
   return dialect == Dialect::postgres ? kPostgres : kNone;
 }

@@ -41,23 +41,26 @@ std::optional<TenantFault> refuse_unit(const Step& step, TransactionMode mode) {
   return std::nullopt;
 }
 
-std::vector<const Section*> sections_of(const Step& step) {
-  std::vector<const Section*> sections;
+/// The statements of `step`, in the order in which they run.
+std::vector<const SqlStatement*> statements_of(const Step& step) {
+  std::vector<const SqlStatement*> statements;
   for (const Unit& unit : step.units) {
-    sections.insert(sections.end(), unit.sections.begin(), unit.sections.end());
+    for (const Section* section : unit.sections) {
+      for (const SqlStatement& statement : section->statements) {
+        statements.push_back(&statement);
+      }
+    }
   }
-  return sections;
+  return statements;
 }
 
 /// Calls `visit` with each statement of `steps` and its revision, until it returns a fault.
 template <typename Visit>
 std::optional<TenantFault> first_fault(const std::vector<Step>& steps, Visit visit) {
   for (const Step& step : steps) {
-    for (const Section* section : sections_of(step)) {
-      for (const SqlStatement& statement : section->statements) {
-        if (auto fault = visit(*step.migration, statement)) {
-          return fault;
-        }
+    for (const SqlStatement* statement : statements_of(step)) {
+      if (auto fault = visit(*step.migration, *statement)) {
+        return fault;
       }
     }
   }

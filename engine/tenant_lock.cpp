@@ -21,15 +21,15 @@ OwnedStatement contact_statement(std::string_view schema,
                                  std::int64_t key,
                                  std::int64_t backend_pid,
                                  TakeLock take) {
-  // $1 schema, $2 key, $3 pid of the handshake
+  // $1 schema as an identifier, $2 key, $3 pid of the handshake
   const std::string_view lock =
       take == TakeLock::yes ? "pg_catalog.pg_try_advisory_lock($2::bigint)" : "$2::bigint IS NULL";
   return {fmt::format(R"(SELECT CASE WHEN pg_catalog.pg_backend_pid() = $3::bigint THEN {} END,
        pg_catalog.pg_backend_pid(),
-       EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1),
+       pg_catalog.to_regnamespace($1) IS NOT NULL,
        pg_catalog.pg_is_in_recovery())",
                       lock),
-          {std::string(schema), std::to_string(key), std::to_string(backend_pid)}};
+          {quoted_identifier(schema), std::to_string(key), std::to_string(backend_pid)}};
 }
 
 Contact decode_contact(const ResultSet& rows) {

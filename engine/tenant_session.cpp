@@ -20,7 +20,8 @@ constexpr Milliseconds kGrace{30'000};
 /// two that wait from marching in step.
 Milliseconds pause_before(int round, std::int64_t jitter) {
   constexpr std::int64_t kSpread = 60;
-  return Milliseconds(std::min(40 + round * 20, 400) + std::abs(jitter + round * 37) % kSpread);
+  return Milliseconds(std::min(40 + round * 20, 400) +
+                      std::abs(jitter + std::int64_t{37} * round) % kSpread);
 }
 
 /// Faults that connecting again may cure.
@@ -98,6 +99,7 @@ std::optional<TenantFault> TenantSession::open(OpenOptions::Purpose purpose,
   open.statement_timeout = options_.statement_timeout;
   open.create_file = options_.create_files;
   open.facts = facts_;
+  open.settings = session_settings(target_.dialect, target_.schema, facts_);
   OpenResult opened = factory_.open(
       target_, open, no_later_than(patience, clock_.now() + options_.connect_timeout));
   if (!opened.session) {
@@ -336,7 +338,8 @@ std::optional<TenantFault> TenantSession::environment_fault() const {
 }
 
 std::vector<OwnedStatement> TenantSession::settings() const {
-  return settings_statements(target_.dialect, session_->info(), target_.schema, facts_);
+  return settings_statements(session_->info(),
+                             session_settings(target_.dialect, target_.schema, facts_));
 }
 
 OwnedStatement TenantSession::contact(TakeLock take) const {

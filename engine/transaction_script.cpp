@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "engine/base/sha256.h"
+#include "engine/session_hygiene.h"
 #include "engine/statement_recovery.h"
 
 namespace drover::engine {
@@ -38,6 +39,17 @@ Milliseconds duration_of(std::string_view text) {
         return candidate.name == rest;
       });
   return Milliseconds(unit == std::end(kUnits) ? number : number * unit->milliseconds);
+}
+
+/// Whether SQL of `migration` may leave a prepared statement behind, or take one away.
+bool touches_prepared(const Migration& migration) {
+  constexpr std::string_view kWords[] = {"prepare", "deallocate"};
+  const std::string& text = *migration.text;
+  return std::any_of(std::begin(kWords), std::end(kWords), [&](std::string_view word) {
+    return std::search(text.begin(), text.end(), word.begin(), word.end(), [](char a, char b) {
+             return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
+           }) != text.end();
+  });
 }
 
 }  // namespace
@@ -97,11 +109,38 @@ void ScriptWriter::control(std::string sql) {
   own(Role::control, {std::move(sql)});
 }
 
+/// Planning a history row takes the server longer than writing it. EXECUTE needs neither parameters
+/// nor a message of another kind.
+void ScriptWriter::repeated(Role role, OwnedStatement statement, Expect expect) {
+  if (!may_prepare_) {
+    own(role, std::move(statement), expect);
+    return;
+  }
+  const auto [known, fresh] = prepared_.try_emplace(
+      statement.sql, fmt::format("drover_{}_{}", *prepares_for_, prepared_.size()));
+  const std::string& name = known->second;
+  if (fresh) {
+    control(fmt::format("PREPARE {} AS {}", name, statement.sql));
+  }
+  std::string values;
+  for (const SqlValue& value : statement.params) {
+    values += values.empty() ? "" : ", ";
+    values += value ? quoted_literal(Dialect::postgres, *value) : "NULL";
+  }
+  own(role, {fmt::format("EXECUTE {}({})", name, values)}, expect);
+}
+
 void ScriptWriter::settle(Resets resets) {
+  const bool keep = may_prepare_;
   migration_ = nullptr;
   if (resets == Resets::yes) {
     for (const OwnedStatement& reset : context_.resets) {
-      own(Role::settings, reset);
+      if (!keep || reset.sql != kForgetPrepared) {
+        own(Role::settings, reset);
+      }
+    }
+    if (!keep) {
+      prepared_.clear();
     }
     role_is_reset_ = true;
   }
@@ -128,6 +167,7 @@ void ScriptWriter::create_tables(const std::string& environment, bool production
 
 void ScriptWriter::begin(const Step* step, const std::optional<std::string>& in_progress) {
   migration_ = step == nullptr ? nullptr : step->migration;
+  may_prepare_ = prepares_for_ && !on_sqlite() && step != nullptr && !touches_prepared(*migration_);
   if (on_sqlite()) {
     control("PRAGMA query_only = OFF");  // a verify that failed has left it on
     control(checks_foreign_keys(migration_) ? "PRAGMA foreign_keys = OFF"
@@ -138,9 +178,9 @@ void ScriptWriter::begin(const Step* step, const std::optional<std::string>& in_
     control("RESET ROLE");
   }
   role_is_reset_ = false;
-  own(Role::fence,
-      context_.tables->fence(epoch_, in_progress),
-      on_sqlite() ? Expect::one_row_changed : Expect::nothing);
+  repeated(Role::fence,
+           context_.tables->fence(epoch_, in_progress),
+           on_sqlite() ? Expect::one_row_changed : Expect::nothing);
   ++epoch_;
   const bool count = context_.violations == ScriptContext::CountViolations::before_and_after;
   if (on_sqlite() && step != nullptr && count && checks_foreign_keys(migration_)) {
@@ -255,16 +295,17 @@ void ScriptWriter::finish(const Step& step) {
   }
   const RevisionId& id = step.migration->id;
   if (!step.recorded) {
-    own(Role::record, context_.tables->add_event("down", id.value, context_.by, "from partial"));
+    own(Role::record,
+        context_.tables->add_event("down", id.value, context_.by, "from partial", epoch_));
     return;
   }
   std::vector<OwnedStatement> rows =
       step.direction == Direction::up
-          ? context_.tables->record_up(*step.migration, context_.by, Milliseconds{0})
-          : context_.tables->record_down(id, context_.by);
+          ? context_.tables->record_up(*step.migration, context_.by, epoch_, Milliseconds{0})
+          : context_.tables->record_down(id, context_.by, epoch_);
   Expect expect = on_sqlite() ? Expect::one_row_changed : Expect::nothing;
   for (OwnedStatement& row : rows) {
-    own(Role::record, std::move(row), expect);
+    repeated(Role::record, std::move(row), expect);
     expect = Expect::nothing;
   }
 }

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -109,6 +110,11 @@ class ScriptWriter {
   enum class Resets { no, yes };
   void settle(Resets resets);
 
+  /// Has the server parse and plan the statements that many revisions need only once (PostgreSQL).
+  /// `message` makes their names differ from those of earlier messages of the session. Around a
+  /// revision that prepares or deallocates statements by itself nothing is kept.
+  void prepare_repeated(std::size_t message) { prepares_for_ = message; }
+
   /// Control statements of ours that are no part of a transaction.
   void arrange(const std::vector<OwnedStatement>& statements);
 
@@ -149,6 +155,7 @@ class ScriptWriter {
   void finish(const Step& step);
   void commit();
   void control(std::string sql);
+  void repeated(Line::Role role, OwnedStatement statement, Line::Expect expect);
   void own(Line::Role role, OwnedStatement statement, Line::Expect expect = Line::Expect::nothing);
 
   const ScriptContext& context_;
@@ -157,6 +164,9 @@ class ScriptWriter {
   std::size_t bytes_ = 0;
   const Migration* migration_ = nullptr;  ///< Of the lines that are being written.
   std::size_t step_ = 0;
+  std::optional<std::size_t> prepares_for_;
+  std::map<std::string, std::string> prepared_;  ///< Names of statements, by their text.
+  bool may_prepare_ = false;                     ///< In the transaction that is being written.
   bool role_is_reset_ = false;  ///< Nothing of theirs ran since the last reset in this script.
 };
 

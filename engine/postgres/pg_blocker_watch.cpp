@@ -94,6 +94,7 @@ void PgBlockerWatch::run(const std::stop_token& stop) {
     lock.unlock();
     close_unneeded(open, questions);
     std::vector<Answer> answers;
+    answers.reserve(questions.size());
     for (const Question& question : questions) {
       answers.push_back(ask(open, question, stop));
     }

@@ -73,7 +73,7 @@ std::string options_within(const std::string& connection) {
 PGconn* start(const Target& target, const OpenOptions& options, const std::string& connection) {
   const bool pooled = &connection == &target.pooled;
   const std::string startup =
-      pooled ? std::string() : startup_options(target, options, options_within(connection));
+      pooled ? std::string() : startup_options(options, options_within(connection));
   Parameters parameters;
   // Ours until the target says otherwise.
   parameters.add("keepalives_idle", "10");
@@ -124,14 +124,14 @@ std::optional<SqlError> finish(PGconn* connection, const Patience& patience) {
 
 }  // namespace
 
-std::string startup_options(const Target& target,
-                            const OpenOptions& options,
-                            const std::string& target_options) {
+std::string startup_options(const OpenOptions& options, const std::string& target_options) {
   std::string out = target_options;
   append_setting(out, "lock_timeout", options.lock_timeout);
   append_setting(out, "statement_timeout", options.statement_timeout);
   append_setting(out, "idle_in_transaction_session_timeout", kIdleInTransactionLimit);
-  append_setting(out, "search_path", quoted_identifier(target.schema));
+  for (const SessionSetting& setting : options.settings) {
+    append_setting(out, setting.name, setting.value);
+  }
   return out;
 }
 

@@ -23,13 +23,10 @@ struct Connected {
 
 Connected connect(const Target& target, const OpenOptions& options, const Patience& patience);
 
-/// The startup parameter "options" of a session on the direct address: timeouts and search_path,
-/// which so survive RESET ALL. The tenant's facts are not among them, because a session may serve
-/// several tenants: session_hygiene.h sends them. `target_options` are those that the target itself
-/// brings. Values are data: blanks and backslashes are escaped, the schema is a quoted identifier.
-std::string startup_options(const Target& target,
-                            const OpenOptions& options,
-                            const std::string& target_options);
+/// The startup parameter "options" of a session on the direct address: timeouts and all of
+/// OpenOptions::settings, which so survive RESET ALL. `target_options` are those that the target
+/// itself brings. Values are data: blanks and backslashes are escaped.
+std::string startup_options(const OpenOptions& options, const std::string& target_options);
 
 /// Sends a cancel request on a thread of its own, because libpq 15's PQcancel blocks (at most for
 /// tcp_user_timeout). The thread keeps `cancel` alive and ends by itself; that is why the pointer

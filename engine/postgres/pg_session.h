@@ -9,6 +9,10 @@
 /// arrives (libpq's single-row mode), so that a SELECT over a whole table costs no memory. Of a
 /// message 100 notices are kept.
 ///
+/// Settings are given at the start where that is safe: those that every server knows, and those of
+/// newer versions once a server has told its version. A server that turns out to be older is asked
+/// again without them. SessionInfo::settings says which were given; the rest is the caller's.
+///
 /// A target without keepalives, application_name and so on gets ours: keepalives 10/5/3 s,
 /// tcp_user_timeout 15 s. PGOPTIONS is not read; "options" within a target is.
 ///
@@ -18,6 +22,9 @@
 #pragma once
 
 #include <cstddef>
+#include <mutex>
+#include <string>
+#include <unordered_map>
 
 #include "engine/session.h"
 
@@ -31,6 +38,13 @@ class PgSessionFactory final : public SessionFactory {
   OpenResult open(const Target& target,
                   const OpenOptions& options,
                   const Patience& patience) override;
+
+ private:
+  int version_of(const std::string& server);
+  void remember(const std::string& server, int version);
+
+  std::mutex mutex_;
+  std::unordered_map<std::string, int> versions_;  ///< By Target::server, as it last told.
 };
 
 }  // namespace drover::engine::postgres

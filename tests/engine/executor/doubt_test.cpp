@@ -161,7 +161,7 @@ TEST_CASE("an orphan that still commits is waited for, and its work is not done 
     waiting.open_gate();
     std::vector<OwnedStatement> work{
         {"BEGIN"}, tables.fence(1, ""), {"INSERT INTO log VALUES (2)"}};
-    const auto row = tables.record_up(*waiting.set.find(RevisionId{"0002"}), {"us", "run"}, {});
+    const auto row = tables.record_up(*waiting.set.find(RevisionId{"0002"}), {"us", "run"}, 2, {});
     work.insert(work.end(), row.begin(), row.end());
     REQUIRE(orphan->send(work).ok());
   };

@@ -159,6 +159,44 @@ TEST_CASE("a deferred constraint is checked before the history row, within state
         "statement timeout [statement_timeout]");
 }
 
+TEST_CASE("revisions of one message may prepare and deallocate what they like") {
+  const PgTenant tenant;
+  Rig rig;
+  std::vector<std::string> bodies;
+  for (const char* const sql : {"PREPARE theirs AS SELECT 1",
+                                "CREATE TABLE a (i int)",
+                                "PREPARE theirs AS SELECT 2",
+                                "DEALLOCATE ALL",
+                                "CREATE TABLE b (i int)",
+                                "deallocate all; PREPARE theirs AS SELECT 3",
+                                "CREATE TABLE c AS SELECT name FROM pg_prepared_statements"}) {
+    bodies.push_back(up_down(sql));
+  }
+  CHECK(told(rig.up(tenant.target(), line_of(bodies))) == "applied");
+  CHECK(tenant.value("SELECT count(*) FROM drover_revisions") == "7");
+  CHECK(tenant.value("SELECT count(*) FROM c WHERE name = 'theirs'") == "0");
+}
+
+TEST_CASE("when a revision was applied is said in UTC, whatever the database prints") {
+  const PgTenant tenant;
+  Rig rig;
+  const MigrationSet set = line_of({up_down("CREATE TABLE a (i int)")});
+  REQUIRE(told(rig.up(tenant.target(), set)) == "applied");
+  tenant.sql(
+      "UPDATE drover_revisions SET applied_at = '2026-03-01 01:30:00.25+05:30'::timestamptz");
+  const auto read_as = [&](const std::string& settings) {
+    Target target = tenant.target();
+    target.connection += fmt::format(" options='{}'", settings);
+    TenantSession session(rig.sessions, *rig.clock, target, rig.facts, rig.options.approach);
+    REQUIRE_FALSE(session.look({}));
+    return session.history().applied.at(0).applied_at;
+  };
+  CHECK(read_as("-c TimeZone=UTC") == "2026-02-28T20:00:00.250000Z");
+  CHECK(read_as("-c TimeZone=Asia/Kolkata") == "2026-02-28T20:00:00.250000Z");
+  CHECK(read_as("-c TimeZone=America/St_Johns") == "2026-02-28T20:00:00.250000Z");
+  CHECK(read_as("-c DateStyle=German -c TimeZone=UTC") == "28.02.2026 20:00:00.25 UTC");
+}
+
 TEST_CASE("a session that is kept serves the next schema as a new one would") {
   const PgTenant first;
   const PgTenant second;

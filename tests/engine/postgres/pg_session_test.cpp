@@ -15,6 +15,7 @@ using drover::engine::Exchange;
 using drover::engine::Milliseconds;
 using drover::engine::OpenOptions;
 using drover::engine::Session;
+using drover::engine::SessionSetting;
 using drover::engine::SqlError;
 using drover::engine::Statement;
 using drover::engine::Target;
@@ -84,6 +85,50 @@ TEST_CASE("options of the target are kept, and those of a tenant's name are data
   const auto session = open_session(factory, with_options);
   REQUIRE(value(*session, "SHOW work_mem") == "7MB");
   REQUIRE(value(*session, "SHOW lock_timeout") == "1s");
+}
+
+TEST_CASE("settings of newer versions are given at the start once the version is known") {
+  PgSessionFactory factory;
+  OpenOptions options;
+  options.settings = {{"drover.tenant", "acme"},
+                      {"client_connection_check_interval", "500ms", 140000},
+                      {"a_setting_of.the_future", "1", 990000}};
+  const auto names = [&](Session& session) {
+    std::vector<std::string> given;
+    for (const SessionSetting& setting : session.info().settings) {
+      given.push_back(setting.name);
+    }
+    return given;
+  };
+  const auto first = open_session(factory, target(), options);
+  CHECK(names(*first) == std::vector<std::string>{"search_path", "drover.tenant"});
+  const auto second = open_session(factory, target(), options);
+  CHECK(names(*second) == std::vector<std::string>{
+                              "search_path", "drover.tenant", "client_connection_check_interval"});
+  REQUIRE(run(*second, "SET client_connection_check_interval = 0").ok());
+  REQUIRE(run(*second, "RESET ALL").ok());
+  CHECK(value(*second, "SHOW client_connection_check_interval") == "500ms");
+  CHECK(value(*second, "SHOW drover.tenant") == "acme");
+}
+
+TEST_CASE("a server that does not know a setting is asked again without the newer ones") {
+  PgSessionFactory factory;
+  OpenOptions options;
+  open_session(factory, target(), options);  // now its version is known
+  options.settings = {{"drover.tenant", "acme"}, {"work_memory", "7MB", 140000}};
+  const auto session = open_session(factory, target(), options);
+  CHECK(value(*session, "SHOW drover.tenant") == "acme");
+  CHECK(session->info().settings ==
+        std::vector<SessionSetting>{{"search_path", R"("public")"}, {"drover.tenant", "acme"}});
+}
+
+TEST_CASE("what the startup packet cannot carry is left to the caller") {
+  PgSessionFactory factory;
+  OpenOptions options;
+  options.settings = {{"drover.label.city", "K\u00f6ln"},
+                      {"drover.label.long", std::string(9000, 'x')}};
+  const auto session = open_session(factory, target(), options);
+  CHECK(session->info().settings.size() == 1);  // the schema
 }
 
 TEST_CASE("a read session takes the pooled address and sends it no options") {
