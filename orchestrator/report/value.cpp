@@ -5,6 +5,22 @@
 
 namespace drover::orchestrator::report {
 
+// Here, where Member is complete.
+Value::Value() = default;
+Value::Value(std::nullptr_t) {}
+Value::Value(std::string text) : what_(std::move(text)) {}
+Value::Value(std::string_view text) : what_(std::string(text)) {}
+Value::Value(const char* text) : what_(std::string(text)) {}
+Value::Value(double number) : what_(number) {}
+Value::Value(Plain plain) {
+  std::visit([this](auto value) { what_ = value; }, plain);
+}
+Value::Value(const Value&) = default;
+Value::Value(Value&&) noexcept = default;
+Value& Value::operator=(const Value&) = default;
+Value& Value::operator=(Value&&) noexcept = default;
+Value::~Value() = default;
+
 Value Value::list() {
   Value value;
   value.what_ = List();

@@ -28,19 +28,24 @@ class Value {
   using Object = std::vector<Member>;
 
   // Implicit on purpose: `object.set("total", 3)`.
-  Value() = default;  ///< null
-  Value(std::nullptr_t) {}
-  Value(std::string text) : what_(std::move(text)) {}
-  Value(std::string_view text) : what_(std::string(text)) {}
-  Value(const char* text) : what_(std::string(text)) {}
-  Value(double number) : what_(number) {}
+  Value();  ///< null
+  Value(std::nullptr_t);
+  Value(std::string text);
+  Value(std::string_view text);
+  Value(const char* text);
+  Value(double number);
   template <std::same_as<bool> Truth>  // a pointer is no truth
-  Value(Truth truth) : what_(truth) {}
+  Value(Truth truth) : Value(Plain(truth)) {}
   template <std::integral Number>
   requires(!std::same_as<Number, bool>) Value(Number number)
-      : what_(static_cast<std::int64_t>(number)) {}
+      : Value(Plain(static_cast<std::int64_t>(number))) {}
   template <typename Some>
   Value(const std::optional<Some>& some) : Value(some ? Value(*some) : Value()) {}
+  Value(const Value&);
+  Value(Value&&) noexcept;
+  Value& operator=(const Value&);
+  Value& operator=(Value&&) noexcept;
+  ~Value();
 
   static Value list();
   static Value object();
@@ -63,6 +68,9 @@ class Value {
   const Value* find(std::string_view key) const noexcept;
 
  private:
+  using Plain = std::variant<bool, std::int64_t>;
+  Value(Plain plain);
+
   std::variant<std::monostate, bool, std::int64_t, double, std::string, List, Object> what_;
 };
 
