@@ -195,7 +195,7 @@ std::optional<TenantFault> approach_for_change(TenantSession& tenant,
     return fault;
   }
   if (check == CheckEnvironment::yes) {
-    if (auto fault = tenant.environment_fault()) {
+    if (auto fault = tenant.identity_fault()) {
       return fault;
     }
   }

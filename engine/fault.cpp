@@ -128,13 +128,15 @@ ErrorCode code_of(const FaultKind& kind) {
   return unreachable ? ErrorCode::unreachable : ErrorCode::incomplete;
 }
 
-/// `text` with every run of digits as '#' and every "quoted" or 'quoted' part as '?'.
+/// `text` with every run of digits as '#' and every "quoted" or 'quoted' part as '?'. The
+/// apostrophe of "tenant's" opens no quote.
 std::string normalised(std::string_view text) {
   std::string result;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
+    const bool after_letter = i > 0 && std::isalpha(static_cast<unsigned char>(text[i - 1])) != 0;
     const std::size_t closing =
-        c == '"' || c == '\'' ? text.find(c, i + 1) : std::string_view::npos;
+        c == '"' || (c == '\'' && !after_letter) ? text.find(c, i + 1) : std::string_view::npos;
     if (closing != std::string_view::npos) {
       result += '?';
       i = closing;

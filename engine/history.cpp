@@ -11,10 +11,6 @@
 namespace drover::engine {
 namespace {
 
-std::string boolean(bool value) {
-  return value ? "1" : "0";
-}
-
 /// The number at the start of `text`, which loses it; nullopt when there is none.
 std::optional<int> take_number(std::string_view& text) {
   int number = 0;
@@ -324,7 +320,7 @@ OwnedStatement HistoryTables::mark(const std::string& environment, bool producti
   return {fmt::format("UPDATE {} SET environment = $1, production = CAST($2 AS {})",
                       table("drover_tenant"),
                       dialect_ == Dialect::postgres ? "boolean" : "integer"),
-          {environment, boolean(production)}};
+          {environment, parameter_of(production)}};
 }
 
 History decode_history(const ResultSet& rows) {

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "engine/history.h"
+#include "engine/sql_value.h"
 
 namespace drover::engine {
 namespace {
@@ -104,10 +105,6 @@ RETURNING uid)",
 constexpr std::string_view kTables[] = {
     "drover_steps", "drover_events", "drover_revisions", "drover_tenant"};
 
-std::string boolean(bool value) {
-  return value ? "1" : "0";
-}
-
 }  // namespace
 
 std::vector<OwnedStatement> HistoryTables::create(const std::string& environment,
@@ -125,7 +122,8 @@ std::vector<OwnedStatement> HistoryTables::create(const std::string& environment
   } else {
     std::for_each(std::begin(kCreateSqlite), std::end(kCreateSqlite), add);
   }
-  statements.back().params = {std::to_string(kHistoryFormat), environment, boolean(production)};
+  statements.back().params = {
+      std::to_string(kHistoryFormat), environment, parameter_of(production)};
   return statements;
 }
 

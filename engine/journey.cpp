@@ -63,7 +63,7 @@ bool Journey::prepare(KeptSession* kept) {
   outcome_.kind = ApplyOutcome::Kind::failed;
   start_ = applied_ = held();
   outcome_.from = heads_of(means_.migrations, tenant_.history());
-  outcome_.fault = tenant_.environment_fault();
+  outcome_.fault = tenant_.identity_fault();
   return !outcome_.fault;
 }
 

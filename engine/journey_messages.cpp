@@ -12,9 +12,6 @@
 namespace drover::engine {
 namespace {
 
-/// What a message may take beyond its statements' own timeouts: the network, and a busy server.
-constexpr Milliseconds kGrace{30'000};
-
 /// A row of foreign_key_check without the number of its foreign key, which a rebuild may change:
 /// table, rowid, parent.
 std::vector<std::vector<SqlValue>> violations_in(const ResultSet& answer) {
@@ -126,7 +123,7 @@ SteadyTime Journey::deadline_of(const std::vector<Line>& lines,
                                 std::size_t from,
                                 std::size_t to) const {
   const Milliseconds usual = context_.statement_timeout;
-  SteadyTime deadline = means_.clock.now() + kGrace;
+  SteadyTime deadline = means_.clock.now() + kMessageGrace;
   for (std::size_t i = from; i < to; ++i) {
     const Line& line = lines[i];
     const bool checks = line.role == Line::Role::commit ||

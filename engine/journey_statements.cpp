@@ -181,11 +181,10 @@ Journey::Next Journey::journal_start(const SqlStatement& statement, const StepRe
 }
 
 Patience Journey::patience_for(const SqlStatement& statement) const {
-  constexpr Milliseconds kGrace{30'000};
   const auto timeout = timeout_of(statement, *steps_[step_].migration, context_.statement_timeout);
   // SQLite has no timeout but ours; on PostgreSQL ours is for a server that does not answer.
   const bool sqlite = tenant_.target().dialect == Dialect::sqlite;
-  const Milliseconds grace = sqlite ? Milliseconds::zero() : kGrace;
+  const Milliseconds grace = sqlite ? Milliseconds::zero() : kMessageGrace;
   const auto limit = timeout ? std::optional(*timeout + grace) : means_.options.concurrent_timeout;
   Patience patience = patience_;
   if (limit) {

@@ -1,5 +1,6 @@
-/// Reads what a database answered as text. NULL and nonsense read as zero, false or empty: these
-/// are for columns that we made ourselves and that cannot hold either.
+/// Reads what a database answered as text, and writes what it takes as text. NULL and nonsense read
+/// as zero, false or empty: these are for columns that we made ourselves and that cannot hold
+/// either.
 
 #pragma once
 
@@ -26,6 +27,11 @@ inline std::string text_of(const SqlValue& value) {
 /// PostgreSQL says "t" or "true", SQLite any number that is not zero.
 inline bool truth_of(const SqlValue& value) {
   return value == "t" || value == "true" || integer_of(value) != 0;
+}
+
+/// A truth as a parameter, in the form that both databases read.
+inline std::string parameter_of(bool truth) {
+  return truth ? "1" : "0";
 }
 
 }  // namespace drover::engine

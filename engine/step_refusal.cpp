@@ -10,17 +10,10 @@
 namespace drover::engine {
 namespace {
 
-TenantFault about(
-    const RevisionId& id, ErrorCode code, std::string kind, std::string message, std::string hint) {
-  TenantFault fault = found(code, std::move(kind), std::move(message), std::move(hint));
-  fault.revision = id.value;
-  return fault;
-}
-
 std::optional<TenantFault> refuse_unit(const Step& step, TransactionMode mode) {
   for (const Unit& unit : step.units) {
     if (unit.kind == Unit::Kind::batch) {
-      return about(
+      return found(
           step.migration->id,
           ErrorCode::usage,
           "batch_not_supported",
@@ -29,7 +22,7 @@ std::optional<TenantFault> refuse_unit(const Step& step, TransactionMode mode) {
           "Use a plain UPDATE in an up section, or a version that runs batches.");
     }
     if (mode == TransactionMode::all && unit.kind != Unit::Kind::transaction) {
-      return about(step.migration->id,
+      return found(step.migration->id,
                    ErrorCode::usage,
                    "not_one_transaction",
                    fmt::format("revision '{}' has a no-transaction section and cannot be part of a "
@@ -80,7 +73,7 @@ std::optional<TenantFault> enum_value_used(const std::vector<Step>& steps) {
       return !value.empty() && statement.text.find(value) != std::string_view::npos;
     });
     if (used != added.end()) {
-      fault = about(migration.id,
+      fault = found(migration.id,
                     ErrorCode::usage,
                     "not_one_transaction",
                     fmt::format("revision '{}' uses the enum value {}, which the same transaction "
@@ -108,7 +101,7 @@ std::optional<TenantFault> foreign_keys_differ(const std::vector<Step>& steps) {
     return std::nullopt;
   }
   const RevisionId& id = other->migration->id;
-  return about(
+  return found(
       id,
       ErrorCode::usage,
       "not_one_transaction",
@@ -123,7 +116,7 @@ std::optional<TenantFault> refuse_downgrade(const Step& step) {
   if (step.direction == Direction::up || !step.migration->irreversible) {
     return std::nullopt;
   }
-  return about(step.migration->id,
+  return found(step.migration->id,
                ErrorCode::usage,
                "irreversible",
                fmt::format("revision '{}' cannot be undone: {}",
@@ -159,7 +152,7 @@ std::optional<TenantFault> ground_lacking(const MigrationSet& migrations,
   for (const Step& step : steps) {
     const RevisionId& id = step.migration->id;
     if (!stands_on_its_ground(migrations, step, applied)) {
-      return about(id,
+      return found(id,
                    ErrorCode::busy,
                    "history_moves",
                    fmt::format("revision '{}' was to go {}, and the tenant was taken elsewhere "

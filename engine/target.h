@@ -31,6 +31,9 @@ struct Target {
   std::string server;
   std::string database;  ///< PostgreSQL: the database's name. SQLite: the file's name.
 
+  /// What the history must say the tenant is (History::tenant.uid); empty: not known yet.
+  std::string uid = {};
+
   bool operator==(const Target&) const = default;
 };
 

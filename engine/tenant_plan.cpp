@@ -11,13 +11,6 @@
 namespace drover::engine {
 namespace {
 
-TenantFault about(
-    const RevisionId& id, ErrorCode code, std::string kind, std::string message, std::string hint) {
-  TenantFault fault = found(code, std::move(kind), std::move(message), std::move(hint));
-  fault.revision = id.value;
-  return fault;
-}
-
 /// The files of a half-done revision must not have changed where they were run already.
 std::optional<TenantFault> changed_since(const Migration& migration,
                                          const std::vector<Unit>& units,
@@ -38,7 +31,7 @@ std::optional<TenantFault> changed_since(const Migration& migration,
     return std::nullopt;
   }
   TenantFault fault =
-      about(migration.id,
+      found(migration.id,
             ErrorCode::verification,
             "edited",
             fmt::format("unit {} of revision '{}' was run already, and its text is another now",
@@ -98,7 +91,7 @@ std::optional<TenantFault> add_half_done(const MigrationSet& migrations,
   }
   const Migration* migration = migrations.find(id);
   if (migration == nullptr) {
-    return about(id,
+    return found(id,
                  ErrorCode::verification,
                  "unknown_revision",
                  fmt::format("revision '{}' is half done, and its file is not here", id.value),
@@ -112,7 +105,7 @@ std::optional<TenantFault> add_half_done(const MigrationSet& migrations,
                       from_partial == FromPartial::yes;
   if (!asked_for || !(goes_on || undoes)) {
     const bool down = begun == Direction::down;
-    return about(id,
+    return found(id,
                  ErrorCode::incomplete,
                  "partial",
                  fmt::format("revision '{}' is half {}", id.value, down ? "undone" : "done"),
@@ -194,7 +187,7 @@ std::optional<TenantFault> history_fault(const MigrationSet& migrations,
     const Migration* migration = migrations.find(row.id);
     if (migration != nullptr && migration->checksums.at(dialect).up != row.checksums.up) {
       TenantFault fault =
-          about(row.id,
+          found(row.id,
                 ErrorCode::verification,
                 "edited",
                 fmt::format("revision '{}' was edited after it was applied", row.id.value),
@@ -205,7 +198,7 @@ std::optional<TenantFault> history_fault(const MigrationSet& migrations,
     }
   }
   if (!check.unknown.empty()) {
-    return about(check.unknown.front(),
+    return found(check.unknown.front(),
                  ErrorCode::verification,
                  "unknown_revision",
                  fmt::format("the tenant has applied '{}', and there is no file for it",
@@ -213,7 +206,7 @@ std::optional<TenantFault> history_fault(const MigrationSet& migrations,
                  "Use the migrations of the build that applied it.");
   }
   if (!check.gaps.empty()) {
-    return about(check.gaps.front().applied,
+    return found(check.gaps.front().applied,
                  ErrorCode::verification,
                  "diverged",
                  fmt::format("the tenant has applied '{}' but not '{}', which it needs",
@@ -223,7 +216,7 @@ std::optional<TenantFault> history_fault(const MigrationSet& migrations,
   }
   for (const AppliedRevision& row : history.applied) {
     if (migrations.find(row.id)->checksums.at(dialect).chain != row.checksums.chain) {
-      return about(
+      return found(
           row.id,
           ErrorCode::verification,
           "diverged",

@@ -13,9 +13,6 @@ namespace {
 
 constexpr int kOldestPostgres = 130000;
 
-/// What a message may take beyond its statements' own timeouts: the network, and a busy server.
-constexpr Milliseconds kGrace{30'000};
-
 /// Between two looks at a lock that someone else holds, or at a server that is away; `jitter` keeps
 /// two that wait from marching in step.
 Milliseconds pause_before(int round, std::int64_t jitter) {
@@ -50,6 +47,13 @@ TenantFault found(ErrorCode code, std::string kind, std::string message, std::st
   fault.kind = std::move(kind);
   fault.message = std::move(message);
   fault.hint = std::move(hint);
+  return fault;
+}
+
+TenantFault found(
+    const RevisionId& id, ErrorCode code, std::string kind, std::string message, std::string hint) {
+  TenantFault fault = found(code, std::move(kind), std::move(message), std::move(hint));
+  fault.revision = id.value;
   return fault;
 }
 
@@ -324,17 +328,38 @@ TenantFault TenantSession::lock_held(const Patience& patience) {
   return fault;
 }
 
-std::optional<TenantFault> TenantSession::environment_fault() const {
-  const std::string& marker = history_.tenant.environment;
-  if (options_.environment.empty() || marker.empty() || marker == options_.environment) {
-    return std::nullopt;
+std::optional<TenantFault> TenantSession::identity_fault() const {
+  const TenantRow& row = history_.tenant;
+  const bool foreign = !options_.environment.empty() && !row.environment.empty() &&
+                       row.environment != options_.environment;
+  if (foreign) {
+    return found(ErrorCode::verification,
+                 "environment_mismatch",
+                 fmt::format("the tenant is marked as environment '{}', and this is '{}'",
+                             row.environment,
+                             options_.environment),
+                 "If it was copied on purpose, give it this environment's mark.");
   }
-  return found(ErrorCode::verification,
-               "environment_mismatch",
-               fmt::format("the tenant is marked as environment '{}', and this is '{}'",
-                           marker,
-                           options_.environment),
-               "If it was copied on purpose, give it this environment's mark.");
+  const std::string hint =
+      "Correct the target; if the database was replaced on purpose, say so "
+      "with drover mark.";
+  if (!target_.uid.empty() && history_.exists && row.uid != target_.uid) {
+    return found(ErrorCode::verification,
+                 "tenant_mismatch",
+                 fmt::format("the database belongs to another tenant: its uid is '{}', and this "
+                             "tenant's is '{}'",
+                             row.uid,
+                             target_.uid),
+                 hint);
+  }
+  if (!target_.uid.empty() && !history_.exists && options_.production) {
+    return found(ErrorCode::verification,
+                 "tenant_mismatch",
+                 fmt::format("the database holds no history, and this tenant had one, with uid '{}'",
+                             target_.uid),
+                 hint);
+  }
+  return std::nullopt;
 }
 
 std::vector<OwnedStatement> TenantSession::settings() const {
@@ -367,7 +392,7 @@ Exchange TenantSession::exchange(const std::vector<OwnedStatement>& statements,
 SteadyTime TenantSession::statement_deadline() const {
   return options_.statement_timeout == Milliseconds::zero()
              ? SteadyTime::max()
-             : clock_.now() + options_.statement_timeout + kGrace;
+             : clock_.now() + options_.statement_timeout + kMessageGrace;
 }
 
 void TenantSession::roll_back() {

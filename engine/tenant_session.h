@@ -23,6 +23,9 @@
 
 namespace drover::engine {
 
+/// What a message may take beyond its statements' own timeouts: the network, and a busy server.
+constexpr Milliseconds kMessageGrace{30'000};
+
 /// How tenants are approached; the same for all tenants of a run.
 struct ApproachOptions {
   std::string environment;     ///< Compared with the tenant's marker; empty: not compared.
@@ -89,8 +92,9 @@ class TenantSession {
   void set_needs_reset(bool needs_reset) noexcept { needs_reset_ = needs_reset; }
   bool needs_reset() const noexcept { return needs_reset_; }
 
-  /// The marker in the tenant names another environment than the one that we work for.
-  std::optional<TenantFault> environment_fault() const;
+  /// It is marked for another environment than the one that we work for, or is not the tenant that
+  /// Target::uid says.
+  std::optional<TenantFault> identity_fault() const;
 
   /// Sends one message within `patience`, and within what its statements may take by themselves.
   Exchange exchange(std::span<const Statement> statements, const Patience& patience);
@@ -141,5 +145,9 @@ class TenantSession {
 
 /// A fault that is not the database's words but our own finding.
 TenantFault found(ErrorCode code, std::string kind, std::string message, std::string hint);
+
+/// The same about the revision `id`.
+TenantFault found(
+    const RevisionId& id, ErrorCode code, std::string kind, std::string message, std::string hint);
 
 }  // namespace drover::engine

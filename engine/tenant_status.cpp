@@ -99,7 +99,7 @@ TenantStatus read_status(TenantSession& tenant,
     return unreadable(std::move(*fault));
   }
   TenantStatus status = status_of(migrations, tenant.target().dialect, tenant.history(), ref);
-  if (auto fault = tenant.environment_fault()) {
+  if (auto fault = tenant.identity_fault()) {
     status.fault = std::move(fault);
   }
   return status;

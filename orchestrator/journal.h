@@ -223,11 +223,8 @@ class Journal {
   virtual std::map<TenantId, std::chrono::milliseconds> durations(
       const std::string& environment) = 0;
 
-  /// Binds a tenant id to the uid found in its database. The uid bound before, when it is another
-  /// one; that binding stays until forget_uid(), so that asking again does not make it right.
-  virtual std::optional<std::string> bind_uid(const std::string& environment,
-                                              const TenantId& tenant,
-                                              const std::string& uid) = 0;
+  /// The uid that each tenant id is bound to: that of the last outcome that told one.
+  virtual std::map<TenantId, std::string> uids(const std::string& environment) = 0;
 
   /// Unbinds a tenant id, for a database that was replaced on purpose.
   virtual void forget_uid(const std::string& environment, const TenantId& tenant) = 0;

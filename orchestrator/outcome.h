@@ -46,6 +46,7 @@ struct TenantOutcome {
   std::vector<engine::RevisionId> to;     ///< Heads after.
   std::chrono::milliseconds duration{0};  ///< Of the last attempt that did something.
   int attempts = 0;
+  std::string uid = {};  ///< What the tenant's history says it is; empty: as the journal knows.
   std::optional<engine::TenantFault> fault;
 };
 

@@ -48,6 +48,10 @@ std::optional<std::size_t> default_failure_budget(std::size_t planned) noexcept 
   return std::max<std::size_t>(1, planned / kTenantsPerFailure);
 }
 
+Halt halt_for(const Error& error) {
+  return {error.code(), error.kind_name(), error.what(), error.hint()};
+}
+
 Schedule::Server::Server(std::string server_name, const Limits& limits)
     : name(std::move(server_name)), limit(limits.per_server), health(limits.server_pause) {}
 

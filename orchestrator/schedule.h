@@ -62,6 +62,9 @@ struct Halt {
   std::string hint;
 };
 
+/// The halt that `error` leads to.
+Halt halt_for(const Error& error);
+
 /// A server that nothing is started on for now.
 struct PausedServer {
   std::string server;

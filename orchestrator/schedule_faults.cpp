@@ -67,7 +67,7 @@ TenantFault of_server(const std::string& server, const TenantFault& fault) {
   return result;
 }
 
-long long seconds(SteadyTime::duration duration) {
+long long whole_seconds(SteadyTime::duration duration) {
   return std::chrono::duration_cast<std::chrono::seconds>(duration).count();
 }
 
@@ -251,7 +251,7 @@ void Schedule::server_answered(std::size_t server_index, SteadyTime now) {
          "server_resumed",
          fmt::format("server '{}' answers again after {} s",
                      server.name,
-                     seconds(now - server.health.paused_since())));
+                     whole_seconds(now - server.health.paused_since())));
     if (server.ask_at) {
       server.ask_at = now;  // its room may be another one now
     }
@@ -278,7 +278,7 @@ void Schedule::give_up(std::size_t server_index) {
        "server_given_up",
        fmt::format("server '{}' was paused for {} s and is given up",
                    server.name,
-                   seconds(limits_.server_pause)));
+                   whole_seconds(limits_.server_pause)));
   for (const std::size_t tenant : std::exchange(server.queue, {})) {
     finish_unreachable(tenant);
   }

@@ -22,7 +22,7 @@ struct TenantStanding {
   std::vector<engine::RevisionId> current;  ///< Heads.
   std::vector<engine::RevisionId> pending;  ///< In the order to run them.
   std::string progress;          ///< Of a partial tenant: "1 of 3 units of revision '0004' done".
-  std::string environment_mark;  ///< What the tenant says it belongs to; empty: nothing.
+  std::string uid;               ///< Empty: it has no history.
   std::optional<engine::TenantFault> fault;
 };
 

@@ -21,12 +21,16 @@ FileDescriptor::~FileDescriptor() {
   }
 }
 
+Place place_of(const std::filesystem::path& file) {
+  return {file.generic_string(), 0, 0};
+}
+
 Error read_error(const std::filesystem::path& path, int error_number) {
   return {ErrorCode::storage,
           "file_not_readable",
           fmt::format("cannot read the file: {}", reason(error_number)),
           "Check that the file exists and that you may read it.",
-          {path.generic_string(), 0, 0}};
+          place_of(path)};
 }
 
 Error write_error(const std::filesystem::path& path, int error_number) {
@@ -34,7 +38,7 @@ Error write_error(const std::filesystem::path& path, int error_number) {
           "file_not_writable",
           fmt::format("cannot write the file: {}", reason(error_number)),
           "Check that you may write to the directory, and that the disk is not full.",
-          {path.generic_string(), 0, 0}};
+          place_of(path)};
 }
 
 std::string read_to_end(const FileDescriptor& file,

@@ -34,6 +34,9 @@ class FileDescriptor {
   int descriptor_;
 };
 
+/// A file as the place of an error.
+Place place_of(const std::filesystem::path& file);
+
 /// What to throw when `action` ("read", "create") failed on `path` with `error_number`: code
 /// storage, kind "file_not_readable" or "file_not_writable", place() the path.
 Error read_error(const std::filesystem::path& path, int error_number);

@@ -32,10 +32,6 @@ constexpr std::size_t kFilesAtOnce = 16;
 /// O_NONBLOCK, because opening a pipe would otherwise wait for its writer.
 constexpr int kOpenFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
 
-Place place_of(const fs::path& path) {
-  return {path.generic_string(), 0, 0};
-}
-
 /// `name` with the bytes that are not ASCII written as \xff, for messages.
 std::string escaped(std::string_view name) {
   std::string result;

@@ -21,10 +21,6 @@ constexpr std::string_view kDirective = "-- drover: ";
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 constexpr std::array<std::string_view, 4> kSections = {"up", "down", "batch", "verify"};
 
-Place place_of(const fs::path& file) {
-  return {file.generic_string(), 0, 0};
-}
-
 const Migration& migration_in(const fs::path& file, std::span<const Migration> existing) {
   const auto found = std::find_if(existing.begin(), existing.end(), [&](const Migration& m) {
     std::error_code ignored;  // of a file that is gone: then it is another one

@@ -10,13 +10,13 @@ namespace {
 
 enum class Acts { when_set, always };
 
-struct Rule {
+struct PragmaRule {
   std::string_view name;
   Acts acts;
   PragmaVerdict verdict;
 };
 
-constexpr Rule kRules[] = {
+constexpr PragmaRule kPragmaRules[] = {
     {"foreign_keys", Acts::when_set, PragmaVerdict::useless_in_transaction},
     {"journal_mode", Acts::when_set, PragmaVerdict::useless_in_transaction},
     {"synchronous", Acts::when_set, PragmaVerdict::useless_in_transaction},
@@ -44,10 +44,10 @@ PragmaFinding look_at_pragma(std::string_view statement) {
   }
   finding.name = lower_case(name_in(*name));
   const auto* const rule =
-      std::find_if(std::begin(kRules), std::end(kRules), [&](const Rule& each) {
+      std::find_if(std::begin(kPragmaRules), std::end(kPragmaRules), [&](const PragmaRule& each) {
         return each.name == finding.name;
       });
-  if (rule != std::end(kRules) && (rule->acts == Acts::always || behind)) {
+  if (rule != std::end(kPragmaRules) && (rule->acts == Acts::always || behind)) {
     finding.verdict = rule->verdict;
   }
   return finding;

@@ -34,9 +34,9 @@ void refuse_comment(const Migration& file, std::string_view comment, CommentRole
 }
 
 /// Collects one dialect's reading.
-class Reading {
+class SectionReading {
  public:
-  Reading(const Migration& file, Dialect dialect)
+  SectionReading(const Migration& file, Dialect dialect)
       : file_(file), dialect_(dialect), splitter_(dialect) {}
 
   SectionText read(const char* from);
@@ -53,7 +53,7 @@ class Reading {
   const char* called_ = nullptr;  ///< The token before, when it is the name load_extension.
 };
 
-SectionText Reading::read(const char* from) {
+SectionText SectionReading::read(const char* from) {
   const std::string_view text = *file_.text;
   result_.end = text.data() + text.size();
   TokenReader tokens({from, static_cast<std::size_t>(result_.end - from)}, dialect_);
@@ -63,7 +63,7 @@ SectionText Reading::read(const char* from) {
   return std::move(result_);
 }
 
-bool Reading::take(const Token& token) {
+bool SectionReading::take(const Token& token) {
   if (token.kind == Token::Kind::line_comment) {
     const CommentRole role = role_of(token.text, *file_.text);
     if (role == CommentRole::directive) {
@@ -80,7 +80,7 @@ bool Reading::take(const Token& token) {
   return true;
 }
 
-void Reading::note(const Token& token) {
+void SectionReading::note(const Token& token) {
   const char* const end = file_.text->data() + file_.text->size();
   if (token.is('{') && result_.ranges.size() < kMostRangesKept &&
       std::string_view(token.begin(), static_cast<std::size_t>(end - token.begin()))
@@ -149,10 +149,10 @@ SectionText read_section_text(const Migration& file,
                               const char* from,
                               std::optional<Dialect> dialect) {
   if (dialect) {
-    return Reading(file, *dialect).read(from);
+    return SectionReading(file, *dialect).read(from);
   }
-  SectionText postgres = Reading(file, Dialect::postgres).read(from);
-  const SectionText sqlite = Reading(file, Dialect::sqlite).read(from);
+  SectionText postgres = SectionReading(file, Dialect::postgres).read(from);
+  const SectionText sqlite = SectionReading(file, Dialect::sqlite).read(from);
   const bool open_in_both = !postgres.scan.open.empty() && !sqlite.scan.open.empty();
   const char* const at = open_in_both ? nullptr : first_difference(postgres, sqlite);
   if (at != nullptr) {

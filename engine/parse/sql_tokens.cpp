@@ -7,16 +7,6 @@ namespace {
 
 constexpr std::size_t kNone = std::string_view::npos;
 
-bool is_digit(char c) noexcept {
-  return c >= '0' && c <= '9';
-}
-
-/// Letters, underscore and every byte outside ASCII, as both servers have it.
-bool starts_word(char c) noexcept {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-         static_cast<unsigned char>(c) >= 0x80U;
-}
-
 bool continues_word(char c) noexcept {
   return starts_word(c) || is_digit(c) || c == '$';
 }

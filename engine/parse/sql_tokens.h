@@ -93,6 +93,16 @@ class TokenReader {
   Continues continues_ = Continues::no;  ///< Whether 'x' would go on with an E-string.
 };
 
+inline bool is_digit(char c) noexcept {
+  return c >= '0' && c <= '9';
+}
+
+/// Letters, underscore and every byte outside ASCII, as both servers have it.
+inline bool starts_word(char c) noexcept {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+         static_cast<unsigned char>(c) >= 0x80U;
+}
+
 /// Whether `text` equals `lower_case`, letters of ASCII compared without case.
 bool equals_ignoring_case(std::string_view text, std::string_view lower_case) noexcept;
 

@@ -12,13 +12,13 @@ namespace {
 
 using Kind = StatementKind;
 
-struct Rule {
+struct KindRule {
   std::string_view pattern;  ///< As fits() reads it; its first word is always a plain one.
   Kind kind;
 };
 
 /// The first rule that fits decides.
-constexpr Rule kPostgresRules[] = {
+constexpr KindRule kPostgresRules[] = {
     {"create [unique] index concurrently", Kind::create_index_concurrently},
     {"drop index concurrently", Kind::drop_index_concurrently},
     {"reindex [()] ? concurrently", Kind::reindex_concurrently},
@@ -57,7 +57,7 @@ constexpr Rule kPostgresRules[] = {
     {"copy", Kind::copy},
 };
 
-constexpr Rule kSqliteRules[] = {
+constexpr KindRule kSqliteRules[] = {
     {"pragma", Kind::pragma},
     {"select", Kind::select},
     {"values", Kind::select},
@@ -98,7 +98,7 @@ constexpr std::array<std::string_view, 5> kWrites = {
 constexpr std::array<std::string_view, 6> kBeforeName = {
     "with", "recursive", "set", "to", "default", "using"};
 
-std::string_view first_word(std::string_view pattern) {
+std::string_view first_in_pattern(std::string_view pattern) {
   return pattern.substr(0, pattern.find(' '));
 }
 
@@ -150,7 +150,7 @@ const Token* Pieces::at(std::size_t index) {
 
 /// The next word of `pattern`, which it is taken from.
 std::string_view take_word(std::string_view& pattern) {
-  const std::string_view word = first_word(pattern);
+  const std::string_view word = first_in_pattern(pattern);
   pattern.remove_prefix(std::min(word.size() + 1, pattern.size()));
   return word;
 }
@@ -204,9 +204,9 @@ bool Pieces::fit(std::string_view pattern) {
 }
 
 template <std::size_t size>
-Kind kind_by_rules(const Rule (&rules)[size], std::string_view first, Pieces& pieces) {
-  for (const Rule& rule : rules) {
-    if (equals_ignoring_case(first, first_word(rule.pattern)) && pieces.fit(rule.pattern)) {
+Kind kind_by_rules(const KindRule (&rules)[size], std::string_view first, Pieces& pieces) {
+  for (const KindRule& rule : rules) {
+    if (equals_ignoring_case(first, first_in_pattern(rule.pattern)) && pieces.fit(rule.pattern)) {
       return rule.kind;
     }
   }

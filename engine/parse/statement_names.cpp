@@ -12,12 +12,12 @@ namespace {
 /// Where the names of a kind of statement stand. Lower-case words are keywords, [word] one that may
 /// be absent, ... anything up to the next word; OBJECT and TABLE are names with or without a
 /// schema, [OBJECT] one that may be absent, VALUE a string literal.
-struct Rule {
+struct NameRule {
   StatementKind kind;
   std::string_view pattern;
 };
 
-constexpr Rule kRules[] = {
+constexpr NameRule kNameRules[] = {
     {StatementKind::create_index_concurrently,
      "create [unique] index concurrently [if] [not] [exists] [OBJECT] on [only] TABLE"},
     {StatementKind::drop_index_concurrently, "drop index concurrently [if] [exists] OBJECT"},
@@ -34,9 +34,9 @@ constexpr Rule kRules[] = {
 };
 
 /// Reads a statement along one pattern.
-class Reading {
+class NameReading {
  public:
-  explicit Reading(std::string_view text) : tokens_(text, Dialect::postgres) { advance(); }
+  explicit NameReading(std::string_view text) : tokens_(text, Dialect::postgres) { advance(); }
 
   /// Whether the statement fits; then object and table are known.
   bool fit(std::string_view pattern);
@@ -59,7 +59,7 @@ class Reading {
   std::optional<Token> token_;
 };
 
-bool Reading::fit(std::string_view pattern) {
+bool NameReading::fit(std::string_view pattern) {
   bool skipping = false;
   while (!pattern.empty()) {
     std::string_view word = pattern.substr(0, pattern.find(' '));
@@ -81,14 +81,14 @@ bool Reading::fit(std::string_view pattern) {
   return true;
 }
 
-bool Reading::skip_to(std::string_view word) {
+bool NameReading::skip_to(std::string_view word) {
   while (token_ && !token_->is_word(word)) {
     advance();
   }
   return take(word);
 }
 
-bool Reading::take(std::string_view word) {
+bool NameReading::take(std::string_view word) {
   if (word == "OBJECT") {
     const bool absent = token_ && token_->is_word("on");  // a reserved word
     return !absent && take_name(object);
@@ -107,7 +107,7 @@ bool Reading::take(std::string_view word) {
 }
 
 /// files, "my files", app.files
-bool Reading::take_name(std::string_view& name) {
+bool NameReading::take_name(std::string_view& name) {
   if (!at_name()) {
     return false;
   }
@@ -126,7 +126,7 @@ bool Reading::take_name(std::string_view& name) {
   return true;
 }
 
-bool Reading::take_value() {
+bool NameReading::take_value() {
   if (!token_ || token_->kind != Token::Kind::string) {
     return false;
   }
@@ -141,11 +141,11 @@ void name_objects(SqlStatement& statement, Dialect dialect) {
   if (dialect != Dialect::postgres) {
     return;
   }
-  for (const Rule& rule : kRules) {
+  for (const NameRule& rule : kNameRules) {
     if (rule.kind != statement.kind) {
       continue;
     }
-    Reading reading(statement.text);
+    NameReading reading(statement.text);
     if (reading.fit(rule.pattern)) {
       statement.object = reading.object;
       statement.table = reading.table;

@@ -3,6 +3,8 @@
 #include <charconv>
 #include <limits>
 
+#include "engine/parse/sql_tokens.h"
+
 namespace drover::engine::parse {
 namespace {
 
@@ -19,15 +21,6 @@ struct Unit {
 
 constexpr Unit kTimeUnits[] = {{"ms", 1}, {"s", 1000}, {"min", 60'000}, {"h", 3'600'000}};
 constexpr Unit kSizeUnits[] = {{"kB", 1ULL << 10U}, {"MB", 1ULL << 20U}, {"GB", 1ULL << 30U}};
-
-bool is_digit(char c) noexcept {
-  return c >= '0' && c <= '9';
-}
-
-bool starts_name(char c) noexcept {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-         static_cast<unsigned char>(c) >= 0x80U;
-}
 
 /// A number and one of `units`, as a multiple of the smallest; at most `most`.
 template <std::size_t size>
@@ -51,7 +44,7 @@ std::optional<std::uint64_t> quantity_in(std::string_view text,
 std::size_t plain_name_size(std::string_view text) noexcept {
   std::size_t end = 0;
   while (end < text.size() &&
-         (starts_name(text[end]) || (end > 0 && (is_digit(text[end]) || text[end] == '$')))) {
+         (starts_word(text[end]) || (end > 0 && (is_digit(text[end]) || text[end] == '$')))) {
     ++end;
   }
   return end;

@@ -57,17 +57,16 @@ std::string verb_of(const engine::Goal& goal) {
   return goal.direction == engine::Direction::up ? "upgrade" : "downgrade";
 }
 
-/// Outcomes that a run which goes on leaves as they are.
-bool is_settled(const JournalTenant& tenant) {
-  constexpr Outcome kSettled[] = {Outcome::applied,
-                                  Outcome::current,
-                                  Outcome::failed,
-                                  Outcome::skipped,
-                                  Outcome::held,
-                                  Outcome::vanished};
+/// Outcomes that a run which goes on leaves as they are. Whoever goes on with a run that halted
+/// because too many failed wants to see those tried again.
+bool is_settled(const JournalTenant& tenant, const RunRecord& run) {
+  constexpr Outcome kSettled[] = {
+      Outcome::applied, Outcome::current, Outcome::skipped, Outcome::held, Outcome::vanished};
+  const bool halted = run.exit_status == static_cast<int>(ErrorCode::halted);
+  const Outcome outcome = tenant.outcome.outcome;
   return tenant.finished &&
-         std::find(std::begin(kSettled), std::end(kSettled), tenant.outcome.outcome) !=
-             std::end(kSettled);
+         ((outcome == Outcome::failed && !halted) ||
+          std::find(std::begin(kSettled), std::end(kSettled), outcome) != std::end(kSettled));
 }
 
 Error not_supported(std::string_view what, std::string hint) {
@@ -147,6 +146,13 @@ void FleetRun::refuse_what_is_not_there() const {
 }
 
 void FleetRun::refuse_batches() const {
+  const engine::Goal& goal = request_.goal;
+  if (goal.direction == engine::Direction::down || goal.relative()) {
+    return;  // there is none on the way, or each tenant's own plan says it
+  }
+  const engine::RevisionGraph& graph = migrations_->graph();
+  const engine::RevisionSet on_the_way =
+      graph.closure(engine::resolve_upgrade(graph, goal.target, {}));
   std::set<engine::Dialect> dialects;
   for (const Tenant& tenant : request_.tenants) {
     dialects.insert(tenant.target.dialect);
@@ -156,7 +162,8 @@ void FleetRun::refuse_batches() const {
       const bool meant = std::any_of(dialects.begin(), dialects.end(), [&](engine::Dialect one) {
         return section.is_for(one);
       });
-      if (section.kind == engine::Section::Kind::batch && meant) {
+      if (section.kind == engine::Section::Kind::batch && meant &&
+          on_the_way.contains(migration.id)) {
         throw Error(ErrorCode::usage,
                     "batch_not_supported",
                     fmt::format("revision '{}' holds a batch section, which this version does not "
@@ -301,7 +308,7 @@ void FleetRun::adopt(Journal& journal, const RunRecord& record) {
   request_.tenants.clear();
   for (const JournalTenant& tenant : known) {
     const auto found = fleet.find(tenant.outcome.id);
-    if (is_settled(tenant)) {
+    if (is_settled(tenant, record)) {
       settled_.push_back(tenant.outcome);
     } else if (found != fleet.end()) {
       request_.tenants.push_back(*found->second);
@@ -344,7 +351,9 @@ std::vector<Tenant> FleetRun::settle_current(Journal& journal, run::RunObserver&
   for (std::size_t i = 0; i < asked.size(); ++i) {
     using State = engine::TenantState;
     const bool settled =
-        !standings[i].fault && standings[i].pending.empty() &&
+        !standings[i].fault &&
+        (asked[i].target.uid.empty() || standings[i].uid == asked[i].target.uid) &&
+        standings[i].pending.empty() &&
         (standings[i].state == State::current || standings[i].state == State::ahead);
     if (!settled) {
       rest.push_back(std::move(asked[i]));
@@ -357,6 +366,7 @@ std::vector<Tenant> FleetRun::settle_current(Journal& journal, run::RunObserver&
     outcome.from = standings[i].current;
     outcome.to = standings[i].current;
     outcome.attempts = 1;
+    outcome.uid = asked[i].target.uid.empty() ? standings[i].uid : std::string();
     settle(journal, observer, std::move(outcome));
   }
   return rest;
@@ -384,6 +394,11 @@ run::RunResult FleetRun::run(run::RunObserver& observer, engine::SteadyTime dead
   if (!resumed_) {
     refuse_irreversible(deadline);
     begin(store);
+  }
+  const std::map<TenantId, std::string> uids = store.uids(workspace_.environment().name);
+  for (Tenant& tenant : request_.tenants) {
+    const auto known = uids.find(tenant.id);
+    tenant.target.uid = known == uids.end() ? std::string() : known->second;
   }
   std::vector<Tenant> rest = settle_current(store, observer);
   run::RunResult result = coordinate(store, std::move(rest), observer, deadline);

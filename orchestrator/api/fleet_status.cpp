@@ -202,7 +202,7 @@ class StatusReader {
                        std::move(status.current),
                        std::move(status.pending),
                        std::move(status.progress),
-                       std::move(status.history.tenant.environment),
+                       std::move(status.history.tenant.uid),
                        std::move(status.fault)};
     const std::lock_guard lock(done_mutex_);
     ++done_;

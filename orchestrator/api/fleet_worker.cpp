@@ -101,6 +101,11 @@ TenantOutcome outcome_of(const Tenant& tenant, const engine::ApplyOutcome& outco
   result.from = outcome.from;
   result.to = outcome.to;
   result.attempts = outcome.attempts;
+  const bool fits = outcome.kind == engine::ApplyOutcome::Kind::applied ||
+                    outcome.kind == engine::ApplyOutcome::Kind::current;
+  if (fits && outcome.uid != tenant.target.uid) {
+    result.uid = outcome.uid;
+  }
   result.fault = outcome.fault;
   return result;
 }

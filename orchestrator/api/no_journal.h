@@ -33,11 +33,7 @@ class NoJournal final : public Journal {
       const std::string& /*environment*/) override {
     return {};
   }
-  std::optional<std::string> bind_uid(const std::string& /*environment*/,
-                                      const TenantId& /*tenant*/,
-                                      const std::string& /*uid*/) override {
-    return std::nullopt;
-  }
+  std::map<TenantId, std::string> uids(const std::string& /*environment*/) override { return {}; }
   void forget_uid(const std::string& /*environment*/, const TenantId& /*tenant*/) override {}
   void prune(const Retention& /*retention*/) override {}
 };

@@ -51,7 +51,7 @@ std::string table_of(const std::vector<Origin>& origins, const Arguments& argume
   return table.written(data_width());
 }
 
-int run(Invocation& invocation) {
+int run_config_show(Invocation& invocation) {
   const auto started = std::chrono::system_clock::now();
   Workspace workspace = workspace_of(invocation.globals);
   if (invocation.globals.environment) {
@@ -85,7 +85,7 @@ VerbSpec config_show_verb() {
           "  drover config show -e production -o json\n",
           {{"--origin", Takes::nothing, "", "where each value comes from"}},
           VerbSpec::Selectors::no,
-          run};
+          run_config_show};
 }
 
 }  // namespace drover::orchestrator::cli

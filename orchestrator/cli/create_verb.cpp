@@ -88,7 +88,7 @@ int run_renumber(Invocation& invocation, Workspace& workspace, const std::string
   return 0;
 }
 
-int run(Invocation& invocation) {
+int run_create(Invocation& invocation) {
   const Arguments& arguments = invocation.arguments;
   Workspace workspace = workspace_of(invocation.globals);
   if (const auto file = arguments.optional("renumber")) {
@@ -130,7 +130,7 @@ VerbSpec create_verb() {
            {"--rev-id", Takes::value, "ID", "its id; default the next one"},
            {"--renumber", Takes::value, "FILE", "give an unapplied file the next number"}},
           VerbSpec::Selectors::no,
-          run};
+          run_create};
 }
 
 }  // namespace drover::orchestrator::cli

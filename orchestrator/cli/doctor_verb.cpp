@@ -148,7 +148,7 @@ std::string_view name_of(Finding finding) {
   return finding == Finding::good ? "ok" : (finding == Finding::note ? "note" : "bad");
 }
 
-int run(Invocation& invocation) {
+int run_doctor(Invocation& invocation) {
   const auto started = std::chrono::system_clock::now();
   Workspace workspace = workspace_of(invocation.globals);
   std::vector<Check> checks;
@@ -186,7 +186,7 @@ VerbSpec doctor_verb() {
           "",
           {},
           VerbSpec::Selectors::yes,
-          run};
+          run_doctor};
 }
 
 }  // namespace drover::orchestrator::cli

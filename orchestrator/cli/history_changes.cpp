@@ -35,7 +35,7 @@ Pass go_through(Workspace& workspace,
     const engine::TenantFacts facts = facts_of(tenant);
     engine::TenantSession session(
         workspace.sessions(), workspace.clock(), tenant.target, facts, approach);
-    const engine::AdministrationResult result = act(session, by, commit);
+    const engine::AdministrationResult result = act(tenant, session, by, commit);
     TenantOutcome outcome;
     outcome.id = tenant.id;
     outcome.outcome = result.fault ? Outcome::failed : Outcome::applied;

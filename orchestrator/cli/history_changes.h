@@ -14,8 +14,10 @@
 namespace drover::orchestrator::cli {
 
 /// What is done to one tenant; called first with Commit::no and then, if people agree, with yes.
-using HistoryAct = std::function<engine::AdministrationResult(
-    engine::TenantSession& tenant, const engine::Provenance& by, engine::Commit commit)>;
+using HistoryAct = std::function<engine::AdministrationResult(const Tenant& tenant,
+                                                              engine::TenantSession& session,
+                                                              const engine::Provenance& by,
+                                                              engine::Commit commit)>;
 
 /// Applies `act` to every chosen tenant. The exit status: 0, or that of the faults.
 int change_histories(Workspace& workspace,

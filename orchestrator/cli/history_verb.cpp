@@ -41,7 +41,7 @@ engine::RevisionSet applied_of(const engine::RevisionGraph& graph,
   return graph.closure(current);
 }
 
-int run(Invocation& invocation) {
+int run_history(Invocation& invocation) {
   const auto started = std::chrono::system_clock::now();
   Workspace workspace = workspace_of(invocation.globals);
   const auto migrations = workspace.migrations();
@@ -80,7 +80,7 @@ VerbSpec history_verb() {
           {{"-r,--rev-range", Takes::value, "A:B", "only these; an end left out is base or heads"},
            {"-i,--indicate-current", Takes::nothing, "", "mark where the tenant stands"}},
           VerbSpec::Selectors::yes,
-          run};
+          run_history};
 }
 
 }  // namespace drover::orchestrator::cli

@@ -181,7 +181,7 @@ void put_made(Invocation& invocation, const std::vector<fs::path>& made) {
   }
 }
 
-int run(Invocation& invocation) {
+int run_init(Invocation& invocation) {
   const Layout layout = layout_of(invocation.globals);
   const bool wants_files = invocation.arguments.has("create-files");
   std::error_code ignored;  // as in refuse_overwriting()
@@ -209,7 +209,7 @@ VerbSpec init_verb() {
       "  drover init --create-files    make the SQLite files that drover.yaml names\n",
       {{"--create-files", Takes::nothing, "", "with a configuration: make missing SQLite files"}},
       VerbSpec::Selectors::no,
-      run};
+      run_init};
 }
 
 }  // namespace drover::orchestrator::cli

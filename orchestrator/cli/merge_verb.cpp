@@ -42,7 +42,7 @@ std::vector<RevisionId> merged_ids(const engine::RevisionGraph& graph, const Arg
   return ids;
 }
 
-int run(Invocation& invocation) {
+int run_merge(Invocation& invocation) {
   const Arguments& arguments = invocation.arguments;
   Workspace workspace = workspace_of(invocation.globals);
   const auto migrations = workspace.migrations();
@@ -70,7 +70,7 @@ VerbSpec merge_verb() {
            {"--branch", Takes::values, "LABEL", "names the branch that begins here"},
            {"--rev-id", Takes::value, "ID", "its id; default the next one"}},
           VerbSpec::Selectors::no,
-          run};
+          run_merge};
 }
 
 }  // namespace drover::orchestrator::cli

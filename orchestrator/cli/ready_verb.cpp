@@ -14,7 +14,7 @@
 namespace drover::orchestrator::cli {
 namespace {
 
-int run(Invocation& invocation) {
+int run_ready(Invocation& invocation) {
   Workspace workspace = workspace_of(invocation.globals);
   const Tenant tenant = only_tenant(workspace, invocation);
   const auto migrations = workspace.migrations();
@@ -56,7 +56,7 @@ VerbSpec ready_verb() {
           "  drover ready --tenant acme --min-revision 0012\n",
           {{"--min-revision", OptionSpec::Takes::value, "REF", "default: the heads of the files"}},
           VerbSpec::Selectors::yes,
-          run};
+          run_ready};
 }
 
 }  // namespace drover::orchestrator::cli

@@ -36,18 +36,20 @@ engine::RepairRequest request_of(const Arguments& arguments) {
   return request;
 }
 
-int run(Invocation& invocation) {
+int run_repair(Invocation& invocation) {
   const engine::RepairRequest request = request_of(invocation.arguments);
   Workspace workspace = workspace_of(invocation.globals);
   const auto migrations = workspace.migrations();
-  return change_histories(
-      workspace,
-      invocation,
-      "repair",
-      invocation.arguments.value("confirm"),
-      [&](engine::TenantSession& tenant, const engine::Provenance& by, engine::Commit commit) {
-        return engine::repair(tenant, *migrations, request, by, commit, {});
-      });
+  return change_histories(workspace,
+                          invocation,
+                          "repair",
+                          invocation.arguments.value("confirm"),
+                          [&](const Tenant& /*tenant*/,
+                              engine::TenantSession& session,
+                              const engine::Provenance& by,
+                              engine::Commit commit) {
+                            return engine::repair(session, *migrations, request, by, commit, {});
+                          });
 }
 
 }  // namespace
@@ -66,7 +68,7 @@ VerbSpec repair_verb() {
            {"--forget-partial", Takes::nothing, "", "forget the progress of a half-done revision"},
            {"--confirm", Takes::value, "NAME", "the environment's name, where it is asked for"}},
           VerbSpec::Selectors::yes,
-          run};
+          run_repair};
 }
 
 }  // namespace drover::orchestrator::cli

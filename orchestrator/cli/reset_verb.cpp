@@ -72,7 +72,7 @@ int drop_histories(Workspace& workspace,
   return summary.exit_status();
 }
 
-int run(Invocation& invocation) {
+int run_reset(Invocation& invocation) {
   Workspace workspace = workspace_of(invocation.globals);
   const std::vector<Tenant> tenants = chosen_tenants(workspace, invocation);
   Console& console = invocation.console;
@@ -111,7 +111,7 @@ VerbSpec reset_verb() {
           "environment's name (of a single target, the database's).\n",
           {{"--confirm", Takes::value, "NAME", "the name, for scripts"}},
           VerbSpec::Selectors::yes,
-          run};
+          run_reset};
 }
 
 }  // namespace drover::orchestrator::cli

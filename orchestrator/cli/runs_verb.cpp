@@ -25,10 +25,14 @@ Journal& journal_of(Workspace& workspace) {
   return *journal;
 }
 
-/// What to call the state of a run: one that says it is running may have died.
+/// What to call the state of a run: one that says it is running may have died, and one that stopped
+/// by itself because too many failed was not interrupted by anyone.
 std::string state_of(const RunRecord& run) {
   if (run.state == RunState::running && !run.lease_alive) {
     return "died";
+  }
+  if (run.state != RunState::running && run.exit_status == static_cast<int>(ErrorCode::halted)) {
+    return "halted";
   }
   return std::string(name_of(run.state));
 }
@@ -153,7 +157,7 @@ int show_run(Invocation& invocation, Journal& journal, const std::string& id) {
   return 0;
 }
 
-int run(Invocation& invocation) {
+int run_runs(Invocation& invocation) {
   Workspace workspace = workspace_of(invocation.globals);
   Journal& journal = journal_of(workspace);
   const std::optional<std::string> id = invocation.arguments.optional("run");
@@ -171,7 +175,7 @@ VerbSpec runs_verb() {
           {{"run", Takes::word, "RUN", "its id or the first characters"},
            {"--all", Takes::nothing, "", "of every environment"}},
           VerbSpec::Selectors::no,
-          run};
+          run_runs};
 }
 
 }  // namespace drover::orchestrator::cli

@@ -135,7 +135,7 @@ int run_child(const Command& command) {
   return code;
 }
 
-int run(Invocation& invocation) {
+int run_shell(Invocation& invocation) {
   Workspace workspace = workspace_of(invocation.globals);
   const Tenant tenant = only_tenant(workspace, invocation);
   const engine::Target& target = tenant.target;
@@ -166,7 +166,7 @@ VerbSpec shell_verb() {
           "  drover shell --tenant acme -- -c 'SELECT count(*) FROM files'\n",
           {{"arguments", Takes::words, "ARGUMENT", "for psql or sqlite3"}},
           VerbSpec::Selectors::yes,
-          run};
+          run_shell};
 }
 
 }  // namespace drover::orchestrator::cli

@@ -166,7 +166,7 @@ report::Value value_of(const RevisionView& view, const Migration& migration) {
   return value;
 }
 
-int run(Invocation& invocation) {
+int run_show(Invocation& invocation) {
   const auto started = std::chrono::system_clock::now();
   Workspace workspace = workspace_of(invocation.globals);
   const auto migrations = workspace.migrations();
@@ -202,7 +202,7 @@ VerbSpec show_verb() {
             "an id, head, heads, a label ...; see drover help references",
             OptionSpec::Need::required}},
           VerbSpec::Selectors::no,
-          run};
+          run_show};
 }
 
 }  // namespace drover::orchestrator::cli

@@ -7,20 +7,22 @@
 namespace drover::orchestrator::cli {
 namespace {
 
-int run(Invocation& invocation) {
+int run_stamp(Invocation& invocation) {
   Workspace workspace = workspace_of(invocation.globals);
   const auto migrations = workspace.migrations();
   const std::vector<std::string> refs = invocation.arguments.values("revision");
   const engine::Purge purge =
       invocation.arguments.has("purge") ? engine::Purge::yes : engine::Purge::no;
-  return change_histories(
-      workspace,
-      invocation,
-      "stamp",
-      invocation.arguments.value("confirm"),
-      [&](engine::TenantSession& tenant, const engine::Provenance& by, engine::Commit commit) {
-        return engine::stamp(tenant, *migrations, refs, purge, by, commit, {});
-      });
+  return change_histories(workspace,
+                          invocation,
+                          "stamp",
+                          invocation.arguments.value("confirm"),
+                          [&](const Tenant& /*tenant*/,
+                              engine::TenantSession& session,
+                              const engine::Provenance& by,
+                              engine::Commit commit) {
+                            return engine::stamp(session, *migrations, refs, purge, by, commit, {});
+                          });
 }
 
 }  // namespace
@@ -40,7 +42,7 @@ VerbSpec stamp_verb() {
            {"--purge", Takes::nothing, "", "forget the rows that are there first"},
            {"--confirm", Takes::value, "NAME", "the environment's name, where it is asked for"}},
           VerbSpec::Selectors::yes,
-          run};
+          run_stamp};
 }
 
 }  // namespace drover::orchestrator::cli

@@ -115,7 +115,7 @@ std::size_t count(const std::vector<Problem>& problems, Problem::Severity severi
       }));
 }
 
-int run(Invocation& invocation) {
+int run_validate(Invocation& invocation) {
   const auto started = std::chrono::system_clock::now();
   Workspace workspace = workspace_of(invocation.globals);
   const std::filesystem::path directory = workspace.migrations_directory();
@@ -155,7 +155,7 @@ VerbSpec validate_verb() {
       "server may know more.\n",
       {},
       VerbSpec::Selectors::no,
-      run};
+      run_validate};
 }
 
 }  // namespace drover::orchestrator::cli

@@ -11,7 +11,7 @@
 namespace drover::orchestrator::cli {
 namespace {
 
-int run(Invocation& invocation) {
+int run_version(Invocation& invocation) {
   if (for_people(invocation)) {
     invocation.console.data(fmt::format("drover {}\n", version_text()));
     return 0;
@@ -27,7 +27,7 @@ int run(Invocation& invocation) {
 }  // namespace
 
 VerbSpec version_verb() {
-  return {"version", "which build this is", "", {}, VerbSpec::Selectors::no, run};
+  return {"version", "which build this is", "", {}, VerbSpec::Selectors::no, run_version};
 }
 
 }  // namespace drover::orchestrator::cli

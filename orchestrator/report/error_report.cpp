@@ -7,10 +7,6 @@
 namespace drover::orchestrator::report {
 namespace {
 
-Value known_text(const std::string& text) {
-  return text.empty() ? Value() : Value(text);
-}
-
 Value known_number(std::size_t number) {
   return number == 0 ? Value() : Value(number);
 }
@@ -38,7 +34,7 @@ struct ErrorParts {
   const std::optional<engine::Blocker>& blocker;
 };
 
-Value error_value(const ErrorParts& parts) {
+Value parts_value(const ErrorParts& parts) {
   Value value = Value::object();
   value.set("code", name_of(parts.code));
   value.set("kind", parts.kind);
@@ -55,7 +51,7 @@ Value error_value(const ErrorParts& parts) {
 }  // namespace
 
 Value error_value(const Error& error) {
-  return error_value(ErrorParts{error.code(),
+  return parts_value(ErrorParts{error.code(),
                                 error.kind_name(),
                                 {},
                                 error.what(),
@@ -65,7 +61,7 @@ Value error_value(const Error& error) {
 }
 
 Value error_value(const engine::TenantFault& fault) {
-  return error_value(ErrorParts{fault.code,
+  return parts_value(ErrorParts{fault.code,
                                 fault.kind,
                                 fault.sqlstate,
                                 fault.message,

@@ -25,10 +25,6 @@ constexpr std::array kOutcomes = {Outcome::applied,
                                   Outcome::held,
                                   Outcome::vanished};
 
-Value known_text(const std::string& text) {
-  return text.empty() ? Value() : Value(text);
-}
-
 double seconds_of(std::chrono::milliseconds duration) {
   return std::chrono::duration<double>(duration).count();
 }

@@ -79,6 +79,11 @@ struct Member {
   Value value;
 };
 
+/// `text`; null when it is empty, which stands for "not known".
+inline Value known_text(const std::string& text) {
+  return text.empty() ? Value() : Value(text);
+}
+
 /// Texts, or things with a `value` that is one (ids), as a list.
 template <typename Range>
 Value list_of(const Range& range) {

@@ -40,10 +40,6 @@ std::vector<ScheduledTenant> scheduled(const RunPlan& plan) {
   return result;
 }
 
-Halt halt_for(const Error& error) {
-  return {error.code(), error.kind_name(), error.what(), error.hint()};
-}
-
 /// The tools of a run; see Coordinator.
 struct Tools {
   engine::Clock& clock;

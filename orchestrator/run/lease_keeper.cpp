@@ -12,10 +12,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds kInterval{5'000};
 constexpr milliseconds kMargin{2'000};
 
-Halt halt_for(const Error& error) {
-  return {error.code(), error.kind_name(), error.what(), error.hint()};
-}
-
 }  // namespace
 
 SteadyTime trusted_until(SteadyTime asked, milliseconds lease) {

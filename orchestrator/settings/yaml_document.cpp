@@ -79,19 +79,19 @@ class Source {
 
   void check_encoding(std::string_view raw) const {
     if (raw.size() > kMostYamlBytes) {
-      refuse({file_, 0, 0},
+      refuse(Place{file_, 0, 0},
              fmt::format("the file is {} bytes long, more than {}", raw.size(), kMostYamlBytes),
              "List that many tenants with a `file` or `query` source.");
     }
     const std::string_view start = raw.substr(0, 2);
     if (start == "\xFF\xFE" || start == "\xFE\xFF") {
-      refuse({file_, 1, 1}, "the file is UTF-16, not UTF-8", "Save it as UTF-8.");
+      refuse(Place{file_, 1, 1}, "the file is UTF-16, not UTF-8", "Save it as UTF-8.");
     }
     const std::size_t valid = valid_utf8_prefix(raw);
     if (valid < raw.size()) {
       const std::string_view before = raw.substr(0, valid);
       const auto line = static_cast<std::size_t>(std::count(before.begin(), before.end(), '\n'));
-      refuse({file_, line + 1, 0}, "the file is not UTF-8", "Save it as UTF-8.");
+      refuse(Place{file_, line + 1, 0}, "the file is not UTF-8", "Save it as UTF-8.");
     }
   }
 

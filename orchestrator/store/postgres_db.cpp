@@ -19,7 +19,7 @@ constexpr int kAttempts = 3;
 constexpr std::size_t kMessageBytes = 1U << 20U;  // an INSERT is cut into messages of about so much
 constexpr unsigned kByteaOid = 17;
 
-constexpr StoreDialect kDialect = {
+constexpr StoreDialect kPostgresDialect = {
     .bytes_type = "bytea",
     .serial_key = "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
     .text_type = "text COLLATE \"C\"",
@@ -46,12 +46,12 @@ constexpr std::array<ConnectionDefault, 8> kConnectionDefaults = {{
 }};
 
 /// What an SQLSTATE asks a person to do; a row of two characters stands for its class.
-struct Advice {
+struct SqlstateAdvice {
   std::string_view sqlstate;
   std::string_view hint;
 };
 constexpr std::string_view kGeneralHint = "Look at the server of the run store, then try again.";
-constexpr std::array<Advice, 6> kAdvice = {{
+constexpr std::array<SqlstateAdvice, 6> kSqlstateAdvice = {{
     {"42501", "Let this role create and use the schema of the run store."},
     {"25006", "Name the primary server; this one takes no changes."},
     {"53100", "Make room on the disk of the run store, then resume the run."},
@@ -82,7 +82,8 @@ std::string without_severity(const std::string& line) {
   return end > kLongestSeverity ? line : line.substr(end + kEndOfSeverity.size());
 }
 
-/// libpqxx 6 leaves the SQLSTATE out where it has a class for it; these are the ones in kAdvice.
+/// libpqxx 6 leaves the SQLSTATE out where it has a class for it; these are the ones in
+/// kSqlstateAdvice.
 std::string sqlstate_of(const pqxx::sql_error& error) {
   if (dynamic_cast<const pqxx::insufficient_privilege*>(&error) != nullptr) {
     return "42501";
@@ -95,7 +96,7 @@ std::string sqlstate_of(const pqxx::sql_error& error) {
 
 Error storage_error(const std::string& name, std::string_view sqlstate, const char* words) {
   std::string_view hint = kGeneralHint;
-  for (const Advice& row : kAdvice) {
+  for (const SqlstateAdvice& row : kSqlstateAdvice) {
     if (sqlstate.starts_with(row.sqlstate)) {
       hint = row.hint;
     }
@@ -304,7 +305,7 @@ void PostgresDb::prepare_for_schema(StoreTransaction& transaction) {
 }
 
 const StoreDialect& PostgresDb::dialect() const noexcept {
-  return kDialect;
+  return kPostgresDialect;
 }
 
 std::string with_connection_defaults(const std::string& where) {

@@ -301,19 +301,16 @@ std::map<TenantId, std::chrono::milliseconds> SqlJournal::durations(
   return durations;
 }
 
-std::optional<std::string> SqlJournal::bind_uid(const std::string& environment,
-                                                const TenantId& tenant,
-                                                const std::string& uid) {
-  std::string bound;
-  write([&](StoreTransaction& transaction) {
-    // $1: the environment, $2: the tenant, $3: its uid, unless one is bound
-    const std::vector<StoreRow> rows = transaction.query(
-        "INSERT INTO tenant_uids (environment, tenant, uid) VALUES ($1, $2, $3) "
-        "ON CONFLICT (environment, tenant) DO UPDATE SET tenant = excluded.tenant RETURNING uid",
-        {std::string_view(environment), std::string_view(tenant.value), std::string_view(uid)});
-    bound = rows.at(0).text(0);
+std::map<TenantId, std::string> SqlJournal::uids(const std::string& environment) {
+  std::map<TenantId, std::string> uids;
+  read([&](StoreTransaction& transaction) {
+    for (const StoreRow& row :
+         transaction.query("SELECT tenant, uid FROM tenant_uids WHERE environment = $1",
+                           {std::string_view(environment)})) {
+      uids[TenantId{row.text(0)}] = row.text(1);
+    }
   });
-  return bound == uid ? std::nullopt : std::optional(bound);
+  return uids;
 }
 
 void SqlJournal::forget_uid(const std::string& environment, const TenantId& tenant) {

@@ -46,9 +46,7 @@ class SqlJournal final : public Journal {
   std::vector<EventRecord> events_of(const RunId& run) override;
   std::map<std::string, std::string> texts_of(const RunId& run) override;
   std::map<TenantId, std::chrono::milliseconds> durations(const std::string& environment) override;
-  std::optional<std::string> bind_uid(const std::string& environment,
-                                      const TenantId& tenant,
-                                      const std::string& uid) override;
+  std::map<TenantId, std::string> uids(const std::string& environment) override;
   void forget_uid(const std::string& environment, const TenantId& tenant) override;
   void prune(const Retention& retention) override;
 

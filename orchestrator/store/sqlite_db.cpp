@@ -17,7 +17,7 @@ namespace {
 
 constexpr int kBusyTimeoutMs = 10'000;
 
-constexpr StoreDialect kDialect = {
+constexpr StoreDialect kSqliteDialect = {
     .bytes_type = "BLOB",
     .serial_key = "INTEGER PRIMARY KEY",
     .text_type = "TEXT",
@@ -25,14 +25,14 @@ constexpr StoreDialect kDialect = {
 };
 
 /// What a result code asks a person to do.
-struct Advice {
+struct ResultCodeAdvice {
   int code;
   std::string_view kind;
   std::string_view hint;
 };
 constexpr std::string_view kMoveAway =
     "Move the file away; the next run makes a new one, and no tenant is lost by that.";
-constexpr std::array<Advice, 8> kAdvice = {{
+constexpr std::array<ResultCodeAdvice, 8> kResultCodeAdvice = {{
     {SQLITE_FULL, "journal_failed", "Make room on the disk, then resume the run."},
     {SQLITE_IOERR, "journal_failed", "Look at the disk that holds the file, then resume the run."},
     {SQLITE_BUSY,
@@ -46,8 +46,8 @@ constexpr std::array<Advice, 8> kAdvice = {{
 }};
 
 Error error_of(sqlite3* handle, int code, const std::string& name) {
-  Advice advice{code, "journal_failed", "Look at the file, then try again."};
-  for (const Advice& row : kAdvice) {
+  ResultCodeAdvice advice{code, "journal_failed", "Look at the file, then try again."};
+  for (const ResultCodeAdvice& row : kResultCodeAdvice) {
     if (row.code == (code & 0xFF)) {  // the low byte of an extended code is the primary one
       advice = row;
     }
@@ -264,7 +264,7 @@ void SqliteDb::transact(Access access, const Body& body) {
 /// BEGIN IMMEDIATE has locked the file. Someone else's tables are left alone.
 void SqliteDb::prepare_for_schema(StoreTransaction& transaction) {
   const bool ours =
-      !transaction.query(kDialect.has_table, {std::string_view("journal_format")}).empty();
+      !transaction.query(kSqliteDialect.has_table, {std::string_view("journal_format")}).empty();
   if (!ours && !transaction.query("SELECT 1 FROM sqlite_master LIMIT 1").empty()) {
     throw Error(ErrorCode::storage,
                 "journal_foreign",
@@ -274,7 +274,7 @@ void SqliteDb::prepare_for_schema(StoreTransaction& transaction) {
 }
 
 const StoreDialect& SqliteDb::dialect() const noexcept {
-  return kDialect;
+  return kSqliteDialect;
 }
 
 }  // namespace drover::orchestrator::store

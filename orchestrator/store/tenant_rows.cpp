@@ -33,7 +33,7 @@ static_assert(static_cast<std::size_t>(FaultClass::fatal) + 1 == kFaultClassName
 
 enum TenantColumn : std::size_t {
   tenant_column,
-  started_column,
+  tenant_started_column,
   attempts_column,
   outcome_column,
   server_column,
@@ -194,6 +194,26 @@ void write_durations(StoreTransaction& transaction,
   transaction.insert(rows);
 }
 
+void write_uids(StoreTransaction& transaction,
+                const std::string& environment,
+                std::span<const NumberedEntry* const> entries) {
+  RowsToInsert rows{
+      .into = "tenant_uids (environment, tenant, uid)",
+      .columns = 3,
+      .on_conflict = "ON CONFLICT (environment, tenant) DO UPDATE SET uid = excluded.uid",
+      .values = {}};
+  for (const NumberedEntry* entry : entries) {
+    const auto* finished = std::get_if<TenantFinished>(&entry->entry);
+    if (finished != nullptr && !finished->outcome.uid.empty()) {
+      rows.values.insert(rows.values.end(),
+                         {std::string_view(environment),
+                          std::string_view(finished->outcome.id.value),
+                          std::string_view(finished->outcome.uid)});
+    }
+  }
+  transaction.insert(rows);
+}
+
 void write_events(StoreTransaction& transaction,
                   const std::string& writer,
                   std::span<const NumberedEntry* const> entries,
@@ -269,7 +289,7 @@ JournalTenant tenant_of(const StoreRow& row) {
   outcome.duration = std::chrono::milliseconds(row.number(duration_column));
   outcome.fault = fault_of(row);
   tenant.finished = !row.is_null(outcome_column);
-  tenant.started = !tenant.finished && row.number(started_column) != 0;
+  tenant.started = !tenant.finished && row.number(tenant_started_column) != 0;
   if (tenant.finished) {
     const std::optional<Outcome> named = outcome_named(row.text(outcome_column));
     if (!named) {
@@ -311,6 +331,7 @@ void write_entries(StoreTransaction& transaction,
   }
   tenants.insert_into(transaction);
   write_durations(transaction, environment, entries);
+  write_uids(transaction, environment, entries);
   write_events(transaction, writer, entries, now);
 }
 

@@ -271,13 +271,23 @@ void remembers_durations(JournalStore& store) {
 void binds_uids(JournalStore& store) {
   const auto journal = store.open();
 
-  CHECK_FALSE(journal->bind_uid("production", {"a"}, "uid-1").has_value());
-  CHECK_FALSE(journal->bind_uid("production", {"a"}, "uid-1").has_value());
-  CHECK(journal->bind_uid("production", {"a"}, "uid-2") == "uid-1");
-  CHECK(journal->bind_uid("production", {"a"}, "uid-2") == "uid-1");
-  CHECK_FALSE(journal->bind_uid("staging", {"a"}, "uid-2").has_value());
+  const auto told = [&](const std::string& uid) {
+    const RunId run = journal->begin_run(request_for({"a", "b"}), owner_called("alice"));
+    TenantFinished finished = applied(run, "a", 10ms);
+    finished.outcome.uid = uid;
+    journal->record(finished);
+    journal->record(applied(run, "b", 10ms));  // tells none
+    journal->finish_run(run, RunState::finished, 0);
+    return journal->uids("production");
+  };
+  using Uids = std::map<TenantId, std::string>;
+
+  CHECK(told("uid-1") == Uids{{{"a"}, "uid-1"}});
+  CHECK(told("") == Uids{{{"a"}, "uid-1"}});
+  CHECK(told("uid-2") == Uids{{{"a"}, "uid-2"}});
+  CHECK(journal->uids("staging").empty());
   journal->forget_uid("production", {"a"});
-  CHECK_FALSE(journal->bind_uid("production", {"a"}, "uid-2").has_value());
+  CHECK(journal->uids("production").empty());
 }
 
 void finds_runs(JournalStore& store) {
@@ -386,7 +396,7 @@ constexpr std::array<JournalCheck<JournalStore>, 15> kChecks = {{
     {"many threads may record at a time", takes_records_from_threads},
     {"ten thousand tenants are no trouble", handles_many_tenants},
     {"the last successful change says how long a tenant takes", remembers_durations},
-    {"a tenant id stays bound to the first uid until that is forgotten", binds_uids},
+    {"a tenant id is bound to the uid that was told last, until that is forgotten", binds_uids},
     {"a run is found by a prefix that fits only it", finds_runs},
     {"a run that is not there is refused by name", refuses_unknown_runs},
     {"runs are listed newest first", lists_runs},

@@ -49,7 +49,7 @@ class MemoryStore {
   std::map<orchestrator::RunId, Run> runs_;
   std::map<std::string, orchestrator::RunId> leases_;
   std::map<std::string, std::map<orchestrator::TenantId, std::chrono::milliseconds>> durations_;
-  std::map<std::pair<std::string, orchestrator::TenantId>, std::string> uids_;
+  std::map<std::string, std::map<orchestrator::TenantId, std::string>> uids_;
   std::uint32_t begun_ = 0;
   std::uint64_t last_token_ = 0;
 };
@@ -208,17 +208,14 @@ class MemoryJournal final : public orchestrator::Journal {
     return store_->durations_[environment];
   }
 
-  std::optional<std::string> bind_uid(const std::string& environment,
-                                      const orchestrator::TenantId& tenant,
-                                      const std::string& uid) override {
+  std::map<orchestrator::TenantId, std::string> uids(const std::string& environment) override {
     const std::lock_guard lock(store_->mutex_);
-    const std::string& bound = store_->uids_.try_emplace({environment, tenant}, uid).first->second;
-    return bound == uid ? std::nullopt : std::optional(bound);
+    return store_->uids_[environment];
   }
 
   void forget_uid(const std::string& environment, const orchestrator::TenantId& tenant) override {
     const std::lock_guard lock(store_->mutex_);
-    store_->uids_.erase({environment, tenant});
+    store_->uids_[environment].erase(tenant);
   }
 
   void prune(const orchestrator::Retention& retention) override {
@@ -347,6 +344,9 @@ class MemoryJournal final : public orchestrator::Journal {
       if (finished.outcome.outcome == orchestrator::Outcome::applied) {
         store_->durations_[run->record.request.environment][finished.outcome.id] =
             finished.outcome.duration;
+      }
+      if (!finished.outcome.uid.empty()) {
+        store_->uids_[run->record.request.environment][finished.outcome.id] = finished.outcome.uid;
       }
     }
   }
