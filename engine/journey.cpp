@@ -137,6 +137,10 @@ bool Journey::plan() {
       plan.fault = tenant_.come_back(patience_);
     }
     plan = plan.fault ? std::move(plan) : make();
+    if (messages_ == 0) {  // what someone else did meanwhile is not ours
+      start_ = held();
+      outcome_.from = heads_of(means_.migrations, tenant_.history());
+    }
   }
   applied_ = held();
   start_on(std::move(plan.steps));

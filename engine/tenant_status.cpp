@@ -57,6 +57,22 @@ bool is_ahead(const RevisionGraph& graph,
       applied.begin(), applied.end(), [&](const RevisionId& id) { return !wanted.contains(id); });
 }
 
+/// Where `ref` takes a tenant. "+1" takes one that has all there is nowhere.
+std::vector<RevisionId> targets_of(const RevisionGraph& graph,
+                                   const std::string& ref,
+                                   const RevisionSet& applied) {
+  try {
+    return resolve_upgrade(graph, ref, applied);
+  } catch (const GraphError& error) {
+    const bool at_the_end = Goal{Direction::up, ref, FromPartial::no}.relative() &&
+                            error.kind() == GraphError::Kind::out_of_range;
+    if (!at_the_end) {
+      throw;
+    }
+    return graph.current_heads(applied);
+  }
+}
+
 }  // namespace
 
 std::string_view name_of(TenantState state) noexcept {
@@ -72,7 +88,7 @@ TenantStatus status_of(const MigrationSet& migrations,
   status.current = migrations.graph().current_heads(applied);
   status.fault = history_fault(migrations, dialect, history);
   if (!status.fault) {
-    const auto targets = resolve_upgrade(migrations.graph(), ref, applied);
+    const auto targets = targets_of(migrations.graph(), ref, applied);
     status.pending = migrations.graph().pending(applied, targets);
     const bool ahead = status.pending.empty() && is_ahead(migrations.graph(), applied, targets);
     const bool empty = applied.empty();

@@ -21,8 +21,8 @@ struct TenantStanding {
   engine::TenantState state = engine::TenantState::unreachable;
   std::vector<engine::RevisionId> current;  ///< Heads.
   std::vector<engine::RevisionId> pending;  ///< In the order to run them.
-  std::string progress;          ///< Of a partial tenant: "1 of 3 units of revision '0004' done".
-  std::string uid;               ///< Empty: it has no history.
+  std::string progress;  ///< Of a partial tenant: "1 of 3 units of revision '0004' done".
+  std::string uid;       ///< Empty: it has no history.
   std::optional<engine::TenantFault> fault;
 };
 

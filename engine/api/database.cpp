@@ -9,6 +9,7 @@
 #include "engine/base/system_clock.h"
 #include "engine/executor.h"
 #include "engine/files/migration_writer.h"
+#include "engine/postgres/pg_blocker_watch.h"
 #include "engine/tenant_status.h"
 
 namespace drover {
@@ -114,7 +115,7 @@ struct MigrationManager::State {
   engine::ApproachOptions approach;
   api::EngineSessions sessions;
   engine::base::SystemClock clock;
-  engine::NoBlockerWatch watch;
+  engine::postgres::PgBlockerWatch watch{sessions};
   engine::OpenDdlGate gate;
   mutable std::mutex migrations_mutex;  ///< Guards the pointer; the set itself never changes.
   std::shared_ptr<const engine::MigrationSet> migrations;

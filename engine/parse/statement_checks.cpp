@@ -7,6 +7,7 @@
 
 #include "engine/parse/directive.h"
 #include "engine/parse/pragma.h"
+#include "engine/parse/sql_tokens.h"
 #include "engine/parse/statement_kind.h"
 #include "engine/parse/statement_names.h"
 #include "engine/parse/text_error.h"
@@ -51,6 +52,24 @@ constexpr KindName kNames[] = {
     {StatementKind::subscription, "a statement about a subscription"},
     {StatementKind::cluster_all, "CLUSTER of all tables"},
 };
+
+/// Whether the statement itself calls pg_advisory_unlock_all(). One that a function of theirs hides
+/// is found by nobody; the fence stands behind the lock.
+bool releases_locks(std::string_view text) {
+  constexpr std::string_view kName = "pg_advisory_unlock_all";
+  if (std::search(text.begin(), text.end(), kName.begin(), kName.end(), [](char a, char b) {
+        return (a | 0x20) == b || a == b;
+      }) == text.end()) {
+    return false;  // nearly all of them, without reading tokens
+  }
+  TokenReader reader(text, Dialect::postgres);
+  while (const auto token = reader.next_code()) {
+    if (token->is_word(kName)) {
+      return true;
+    }
+  }
+  return false;
+}
 
 std::string name_of(StatementKind kind) {
   const auto* const found = std::find_if(std::begin(kNames),
@@ -132,6 +151,12 @@ void check_statement(const Candidate& statement) {
     statement.refuse("discard_all",
                      "DISCARD ALL would drop the lock that guards this tenant",
                      "Name what to discard: DISCARD PLANS, SEQUENCES or TEMP.");
+  }
+  if (statement.dialect == Dialect::postgres && releases_locks(statement.text)) {
+    statement.refuse(
+        "advisory_unlock",
+        "pg_advisory_unlock_all() would drop the lock that guards this tenant",
+        "Unlock the keys that the migration took, one by one, or take transaction locks.");
   }
   if (needs_no_transaction(statement.kind) &&
       statement.section.transactional == Transactional::yes) {

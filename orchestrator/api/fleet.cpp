@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/executor.h"
+#include "engine/postgres/pg_blocker_watch.h"
 #include "orchestrator/api/fleet_run.h"
 #include "orchestrator/api/fleet_status.h"
 #include "orchestrator/api/fleet_worker.h"
@@ -180,7 +181,7 @@ MigrationOutcome Fleet::provision(const std::string& id,
   options.by.who = engine::api::who_we_are();
   options.concurrent_timeout = workspace.environment().timeouts.concurrent;
   const auto migrations = workspace.migrations();
-  engine::NoBlockerWatch watch;
+  engine::postgres::PgBlockerWatch watch(workspace.sessions());
   engine::OpenDdlGate gate;
   const engine::Executor executor(
       workspace.sessions(), workspace.clock(), *migrations, options, watch, gate);

@@ -218,11 +218,16 @@ RunForecast FleetRun::forecast(const engine::Patience& patience) {
                                     limits(),
                                     up ? request_.goal.target : "heads"};
   for (const TenantStanding& standing : read_fleet_status(question, request_.tenants, patience)) {
-    if (standing.fault) {
+    const bool made =
+        up && request_.create_files && standing.fault && standing.fault->kind == "file_missing";
+    if (standing.fault && !made) {
       ++forecast.unfit;
       continue;
     }
     std::vector<engine::RevisionId> steps = standing.pending;
+    if (made) {
+      steps = engine::itinerary_for(*migrations_, {}, request_.goal).revisions;
+    }
     if (!up) {
       const engine::RevisionSet applied = migrations_->graph().closure(standing.current);
       steps = engine::itinerary_for(*migrations_, applied, request_.goal).revisions;
@@ -324,7 +329,9 @@ void FleetRun::adopt(Journal& journal, const RunRecord& record) {
 
 /// Tenants of a database with several schemas are asked in a few statements first; those that have
 /// nothing to do are done with that.
-std::vector<Tenant> FleetRun::settle_current(Journal& journal, run::RunObserver& observer) {
+std::vector<Tenant> FleetRun::settle_current(Journal& journal,
+                                             run::RunObserver& observer,
+                                             engine::SteadyTime deadline) {
   const bool useful = request_.goal.direction == engine::Direction::up && !request_.goal.relative();
   std::map<std::string, std::size_t> by_database;
   for (const Tenant& tenant : request_.tenants) {
@@ -347,7 +354,7 @@ std::vector<Tenant> FleetRun::settle_current(Journal& journal, run::RunObserver&
                                     workspace_.approach(),
                                     limits(),
                                     request_.goal.target};
-  const std::vector<TenantStanding> standings = read_fleet_status(question, asked, {});
+  const std::vector<TenantStanding> standings = read_fleet_status(question, asked, {deadline, {}});
   for (std::size_t i = 0; i < asked.size(); ++i) {
     using State = engine::TenantState;
     const bool settled =
@@ -400,7 +407,7 @@ run::RunResult FleetRun::run(run::RunObserver& observer, engine::SteadyTime dead
     const auto known = uids.find(tenant.id);
     tenant.target.uid = known == uids.end() ? std::string() : known->second;
   }
-  std::vector<Tenant> rest = settle_current(store, observer);
+  std::vector<Tenant> rest = settle_current(store, observer, deadline);
   run::RunResult result = coordinate(store, std::move(rest), observer, deadline);
   for (TenantOutcome& outcome : settled_) {
     result.summary.add(outcome);

@@ -87,7 +87,9 @@ class FleetRun {
   bool take_up_equal_run(Journal& journal, const RunRequest& wanted);
   void adopt(Journal& journal, const RunRecord& record);
   RunRequest run_request() const;
-  std::vector<Tenant> settle_current(Journal& journal, run::RunObserver& observer);
+  std::vector<Tenant> settle_current(Journal& journal,
+                                     run::RunObserver& observer,
+                                     engine::SteadyTime deadline);
   void settle(Journal& journal, run::RunObserver& observer, TenantOutcome outcome);
   Limits limits() const;
   engine::ExecutorOptions executor_options() const;

@@ -9,6 +9,7 @@
 
 #include "engine/revision_ref.h"
 #include "engine/schema_histories.h"
+#include "engine/tenant_plan.h"
 
 namespace drover::orchestrator {
 namespace {
@@ -226,7 +227,10 @@ std::vector<TenantStanding> read_fleet_status(const FleetStatusRequest& request,
                                               const std::vector<Tenant>& tenants,
                                               const engine::Patience& patience) {
   // A target that makes no sense is told once, before anything is connected to.
-  engine::resolve_upgrade(request.migrations.graph(), request.target, {});
+  const engine::Goal goal{engine::Direction::up, request.target, engine::FromPartial::no};
+  if (!goal.relative()) {
+    engine::resolve_upgrade(request.migrations.graph(), request.target, {});
+  }
   return StatusReader(request, tenants, patience).run();
 }
 

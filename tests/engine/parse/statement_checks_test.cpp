@@ -112,6 +112,14 @@ TEST_CASE("statements that may not stand where they stand are refused", "[engine
                      "COPY with a file or program acts on the server's machine, which other "
                      "tenants do not share"},
                 });
+  check_refused("advisory_unlock",
+                "Unlock the keys that the migration took, one by one, or take transaction locks.",
+                {
+                    {"all locks given back",
+                     up_postgres("SELECT /* pg_advisory_unlock */ PG_Advisory_Unlock_All();"),
+                     "4:1",
+                     "pg_advisory_unlock_all() would drop the lock that guards this tenant"},
+                });
   check_refused("discard_all",
                 "Name what to discard: DISCARD PLANS, SEQUENCES or TEMP.",
                 {

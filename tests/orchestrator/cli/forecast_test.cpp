@@ -1,0 +1,42 @@
+// What the program says would happen, before anything does.
+
+#include <catch2/catch.hpp>
+
+#include "tests/orchestrator/cli/fleet_dir.h"
+
+using drover::test::ProgramDir;
+using namespace drover::test::fleet;  // NOLINT(google-build-using-namespace): tests only
+
+TEST_CASE("status says what one more step would be, also for a tenant that has all", "[cli]") {
+  const ProgramDir dir;
+  write_files(dir, 2, "0001");
+  REQUIRE(dir.run({"upgrade", "--tenant", "b", "--yes"}).status == 0);
+  const json answer = document(dir, {"status", "--target", "+1"}, 0);
+  CHECK(answer["tenants"][0]["pending"] == json({"0002"}));
+  CHECK(answer["tenants"][1]["pending"] == json::array());
+  CHECK(answer["tenants"][1]["state"] == "current");
+}
+
+TEST_CASE("A dry run counts the files that it was asked to make", "[cli]") {
+  const ProgramDir dir;
+  write_steps(dir);
+  write_settings(dir, "list: [{id: new, target: \"sqlite:new.db\"}]");
+  CHECK(dir.run({"upgrade", "--dry-run"}).err.find("0 of 1 tenants will go up; 1 cannot") !=
+        std::string::npos);
+  const std::string asked = dir.run({"upgrade", "--dry-run", "--create-files"}).err;
+  CHECK(asked.find("1 of 1 tenants will go up\n  0001  on 1 tenants\n") != std::string::npos);
+  CHECK_FALSE(fs::exists(dir.files().path() / "new.db"));
+}
+
+TEST_CASE("A batch section refuses only an upgrade that would come to it", "[cli]") {
+  const ProgramDir dir;
+  write_files(dir, 1, "0001");
+  dir.files().write("migrations/0004_batch.sql",
+                    "-- drover: parents 0003\n-- drover: batch sqlite table=one key=x\n"
+                    "UPDATE one SET x = 1 WHERE {range};\n-- drover: down\nSELECT 1;\n");
+  CHECK(dir.run({"upgrade", "0003", "--yes"}).status == 0);
+  const auto refused = dir.run({"upgrade", "--yes"});
+  CHECK(refused.status == 2);
+  CHECK(refused.err.find("revision '0004' holds a batch section") != std::string::npos);
+  CHECK(dir.run({"downgrade", "0001", "--yes"}).status == 0);
+}
