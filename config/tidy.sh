@@ -2,8 +2,8 @@
 # ./dev tidy --all: clang-tidy over everything in engine/ and orchestrator/. Nearly all of its time
 # goes into headers, so each of the two is read as one unit that includes its sources; therefore no
 # name stands in two anonymous namespaces of a folder. The analyzer follows paths only through a
-# file that is read by itself: ./dev tidy does that with what changed, and for everything it would
-# take ten minutes.
+# file that is read by itself: ./dev tidy does that with what changed; for everything it takes many
+# minutes.
 set -eu
 cd "$(dirname "$0")/.."
 compile_commands=$1

@@ -84,7 +84,8 @@ struct CommandSource {
   std::vector<std::string> argv;
   std::filesystem::path directory;  ///< Where it runs: the configuration's.
   std::chrono::milliseconds deadline{60'000};
-  std::size_t most_output = 64 * 1024 * 1024;  ///< In bytes. More ends it, and is an error.
+  std::size_t most_output =
+      std::size_t{64} * 1024 * 1024;  ///< In bytes. More ends it, and is an error.
   std::filesystem::path root;
 };
 

@@ -19,6 +19,7 @@ namespace api = engine::api;
 
 std::vector<std::string> names(const std::vector<engine::RevisionId>& ids) {
   std::vector<std::string> result;
+  result.reserve(ids.size());
   for (const engine::RevisionId& id : ids) {
     result.push_back(id.value);
   }
@@ -139,7 +140,7 @@ std::filesystem::path MigrationManager::create_migration(const std::string& mess
   fresh.message = message;
   fresh.kind =
       fresh.parents.size() > 1 ? engine::files::Template::merge : engine::files::Template::empty;
-  const auto path = engine::files::create_migration(state_->options.migrations, fresh);
+  auto path = engine::files::create_migration(state_->options.migrations, fresh);
   auto again = std::make_shared<const engine::MigrationSet>(
       api::load_migrations(state_->options.migrations));
   const std::lock_guard lock(state_->migrations_mutex);
@@ -202,25 +203,28 @@ MigrationOutcome MigrationManager::downgrade_database(const std::string& target,
 
 std::future<DatabaseStatus> MigrationManager::check_migration_status_async(
     CallLimits limits) const {
-  return std::async(std::launch::async, [self = MigrationManager(state_), limits] {
-    return self.check_migration_status(limits);
-  });
+  return std::async(std::launch::async,
+                    [self = MigrationManager(state_), limits = std::move(limits)] {
+                      return self.check_migration_status(limits);
+                    });
 }
 
 std::future<MigrationOutcome> MigrationManager::upgrade_database_async(std::string target,
                                                                        CallLimits limits) const {
-  return std::async(std::launch::async,
-                    [self = MigrationManager(state_), target = std::move(target), limits] {
-                      return self.upgrade_database(target, limits);
-                    });
+  return std::async(
+      std::launch::async,
+      [self = MigrationManager(state_), target = std::move(target), limits = std::move(limits)] {
+        return self.upgrade_database(target, limits);
+      });
 }
 
 std::future<MigrationOutcome> MigrationManager::downgrade_database_async(std::string target,
                                                                          CallLimits limits) const {
-  return std::async(std::launch::async,
-                    [self = MigrationManager(state_), target = std::move(target), limits] {
-                      return self.downgrade_database(target, limits);
-                    });
+  return std::async(
+      std::launch::async,
+      [self = MigrationManager(state_), target = std::move(target), limits = std::move(limits)] {
+        return self.downgrade_database(target, limits);
+      });
 }
 
 MigrationOutcome ensure_database_migrated(const DatabaseOptions& options,
@@ -230,7 +234,7 @@ MigrationOutcome ensure_database_migrated(const DatabaseOptions& options,
 
 std::future<MigrationOutcome> ensure_database_migrated_async(DatabaseOptions options,
                                                              CallLimits limits) {
-  return std::async(std::launch::async, [options = std::move(options), limits] {
+  return std::async(std::launch::async, [options = std::move(options), limits = std::move(limits)] {
     return ensure_database_migrated(options, limits);
   });
 }

@@ -108,7 +108,7 @@ class Watch {
   }
 
   void read(Channel& channel) {
-    std::array<char, 16 * 1024> buffer;
+    std::array<char, std::size_t{16} * 1024> buffer;
     const ssize_t count = ::read(channel.pipe.get(), buffer.data(), buffer.size());
     if (count < 0 && errno == EINTR) {
       return;

@@ -41,7 +41,8 @@ struct ChildRequest {
   std::optional<std::string> input;              ///< Its standard input; nullopt: /dev/null.
   std::chrono::milliseconds deadline{10'000};
   std::chrono::milliseconds grace{2'000};  ///< From SIGTERM to SIGKILL.
-  std::size_t output_limit = 64 * 1024;    ///< For standard output, and as much for standard error.
+  /// For standard output, and as much for standard error.
+  std::size_t output_limit = std::size_t{64} * 1024;
   TooMuchOutput too_much_output = TooMuchOutput::drop;
   std::stop_token stop;
 };

@@ -57,7 +57,7 @@ std::string program_of(const ChildRequest& request,
   std::string_view rest = path == environment.end() ? kDefaultPath : std::string_view(path->second);
   while (!rest.empty()) {
     const std::size_t end = std::min(rest.find(':'), rest.size());
-    const std::string file = fmt::format("{}/{}", rest.substr(0, end), name);
+    std::string file = fmt::format("{}/{}", rest.substr(0, end), name);
     std::error_code ignored;
     if (file.front() == '/' && ::access(file.c_str(), X_OK) == 0 &&
         !std::filesystem::is_directory(file, ignored)) {
@@ -71,6 +71,7 @@ std::string program_of(const ChildRequest& request,
 /// What posix_spawn wants for argv and environment: pointers, the last one null.
 std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   std::vector<char*> pointers;
+  pointers.reserve(texts.size() + 1);
   for (std::string& text : texts) {
     pointers.push_back(text.data());
   }
@@ -170,8 +171,9 @@ Child::Child(const ChildRequest& request, int input, int output, int errors) {
     environment[name] = value;
   }
   std::vector<std::string> variables;
+  variables.reserve(environment.size());
   for (const auto& [name, value] : environment) {
-    variables.push_back(name + "=" + value);
+    variables.push_back(fmt::format("{}={}", name, value));
   }
   std::vector<std::string> arguments = request.argv;
   const std::string program = program_of(request, environment);

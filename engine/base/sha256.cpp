@@ -11,8 +11,8 @@ namespace {
 /// Looked up once: EVP_sha256() searches OpenSSL's providers each time it is used, which costs more
 /// than hashing a short text. Never changes, never freed.
 const EVP_MD* algorithm() {
-  static const EVP_MD* const found = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  return found;
+  static const EVP_MD* const kFound = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  return kFound;
 }
 
 }  // namespace

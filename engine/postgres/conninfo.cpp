@@ -33,12 +33,12 @@ std::optional<std::string> take(KeywordList& keywords, const std::string& keywor
 
 /// Where libpq goes without a host: compiled into it, and told only by a connection.
 std::string default_socket_folder() {
-  static const std::string folder = [] {
+  static const std::string kFolder = [] {
     const PgConnection attempt(PQconnectStart("port=1 hostaddr='' host=''"));
     const char* const host = PQhost(attempt.get());
     return std::string(host == nullptr || *host == '\0' ? "local" : host);
   }();
-  return folder;
+  return kFolder;
 }
 
 /// Fills in what libpq would take from elsewhere, so that equal targets have equal texts. A service
@@ -212,6 +212,10 @@ std::string describe(const Target& target) {
     text += ", schema " + target.schema;
   }
   return text;
+}
+
+std::string role_of(const Target& target) {
+  return get(parse_keywords(target.connection), "user");
 }
 
 std::optional<std::string> weak_sslmode(const Target& target) {

@@ -41,6 +41,9 @@ Target parse_source_pg_target(std::string_view text, std::string_view sslmode_fl
 /// "acme on db1:5432", and ", schema t_7" where it is not public. Without secrets.
 std::string describe(const Target& target);
 
+/// The role that `target` logs in as; empty when libpq decides.
+std::string role_of(const Target& target);
+
 /// The sslmode of `target` when it reaches over a network with less than verify-full, for one
 /// warning per run; nullopt when all is well.
 std::optional<std::string> weak_sslmode(const Target& target);

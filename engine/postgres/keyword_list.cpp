@@ -42,9 +42,9 @@ std::set<std::string> known_keywords() {
 }
 
 bool is_known(const std::string& keyword) {
-  static const std::set<std::string> known =
+  static const std::set<std::string> kKnown =
       known_keywords();  // libpq makes them up anew each time
-  return known.count(keyword) != 0;
+  return kKnown.count(keyword) != 0;
 }
 
 /// Adds one pair, once.

@@ -17,6 +17,7 @@ namespace fleet = orchestrator;
 
 std::vector<std::string> names(const std::vector<engine::RevisionId>& ids) {
   std::vector<std::string> result;
+  result.reserve(ids.size());
   for (const engine::RevisionId& id : ids) {
     result.push_back(id.value);
   }
@@ -114,8 +115,9 @@ std::vector<FleetTenant> Fleet::status(const CallLimits& limits) const {
 }
 
 std::future<std::vector<FleetTenant>> Fleet::status_async(CallLimits limits) const {
-  return std::async(std::launch::async,
-                    [self = Fleet(state_), limits] { return self.status(limits); });
+  return std::async(std::launch::async, [self = Fleet(state_), limits = std::move(limits)] {
+    return self.status(limits);
+  });
 }
 
 FleetPlan Fleet::plan(const std::string& target, const CallLimits& limits) const {
@@ -156,15 +158,17 @@ FleetResult Fleet::apply(const FleetPlan& plan,
 }
 
 std::future<FleetResult> Fleet::apply_async(FleetPlan plan, CallLimits limits) const {
-  return std::async(std::launch::async, [self = Fleet(state_), plan = std::move(plan), limits] {
-    return self.apply(plan, limits);
-  });
+  return std::async(std::launch::async,
+                    [self = Fleet(state_), plan = std::move(plan), limits = std::move(limits)] {
+                      return self.apply(plan, limits);
+                    });
 }
 
 std::future<FleetPlan> Fleet::plan_async(std::string target, CallLimits limits) const {
-  return std::async(std::launch::async, [self = Fleet(state_), target = std::move(target), limits] {
-    return self.plan(target, limits);
-  });
+  return std::async(std::launch::async,
+                    [self = Fleet(state_), target = std::move(target), limits = std::move(limits)] {
+                      return self.plan(target, limits);
+                    });
 }
 
 /// Approached just as a run approaches its tenants: with the environment's mark, its timeouts and
@@ -200,10 +204,11 @@ MigrationOutcome Fleet::provision(const std::string& id,
 std::future<MigrationOutcome> Fleet::provision_async(std::string id,
                                                      std::string url,
                                                      CallLimits limits) const {
-  return std::async(std::launch::async,
-                    [self = Fleet(state_), id = std::move(id), url = std::move(url), limits] {
-                      return self.provision(id, url, limits);
-                    });
+  return std::async(
+      std::launch::async,
+      [self = Fleet(state_), id = std::move(id), url = std::move(url), limits = std::move(limits)] {
+        return self.provision(id, url, limits);
+      });
 }
 
 }  // namespace drover

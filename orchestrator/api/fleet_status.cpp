@@ -111,12 +111,7 @@ class StatusReader {
     {
       std::vector<std::jthread> threads;
       for (std::size_t i = 0; i < count; ++i) {
-        threads.emplace_back([&] {
-          while (const Errand* errand = errands.take()) {
-            carry_out(*errand);
-            errands.give_back(*errand);
-          }
-        });
+        threads.emplace_back([&] { carry_out_all(errands); });
       }
     }
     if (bug_) {
@@ -126,6 +121,13 @@ class StatusReader {
   }
 
  private:
+  void carry_out_all(Errands& errands) {
+    while (const Errand* errand = errands.take()) {
+      carry_out(*errand);
+      errands.give_back(*errand);
+    }
+  }
+
   void carry_out(const Errand& errand) noexcept {
     try {
       if (errand.tenants.size() == 1) {

@@ -55,6 +55,13 @@ inventory::InventoryAdapters adapters() {
           {}};
 }
 
+/// The fleet with its secrets as they are now; from any thread.
+std::vector<Tenant> fleet_as_of_now(const WorkspaceRequest& request) {
+  const settings::Settings loaded = settings::load_settings(settings_request(request));
+  return inventory::list_tenants(settings::resolve_environment(loaded.options, request.environment),
+                                 adapters());
+}
+
 }  // namespace
 
 Workspace::Workspace(WorkspaceRequest request) : request_(std::move(request)) {
@@ -78,6 +85,10 @@ Workspace::Workspace(WorkspaceRequest request) : request_(std::move(request)) {
   } else {
     ignored_database_url_ = has_variable;
   }
+  auto reread = [kept = request_, single = single_] {
+    return single ? std::vector<Tenant>{*single} : fleet_as_of_now(kept);
+  };
+  credentials_ = std::make_unique<CredentialSessions>(sessions_, std::move(reread));
 }
 
 const Environment& Workspace::environment() {

@@ -20,6 +20,7 @@
 #include "engine/base/system_clock.h"
 #include "engine/migration_set.h"
 #include "engine/tenant_session.h"
+#include "orchestrator/api/credential_sessions.h"
 #include "orchestrator/journal.h"
 #include "orchestrator/options.h"
 #include "orchestrator/tenant.h"
@@ -67,7 +68,8 @@ class Workspace {
   /// says so; without, the journal is null.
   Journal* journal();
 
-  engine::SessionFactory& sessions() noexcept { return sessions_; }
+  /// Opens sessions with the tenants of the fleet; see credential_sessions.h.
+  engine::SessionFactory& sessions() noexcept { return *credentials_; }
   engine::Clock& clock() noexcept { return clock_; }
 
   /// How tenants of the environment are approached.
@@ -84,6 +86,7 @@ class Workspace {
   std::optional<std::vector<Tenant>> fleet_;
   std::unique_ptr<Journal> journal_;
   engine::api::EngineSessions sessions_;
+  std::unique_ptr<CredentialSessions> credentials_;
   engine::base::SystemClock clock_;
 };
 

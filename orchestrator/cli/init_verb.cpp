@@ -167,6 +167,7 @@ std::vector<fs::path> make_files(Invocation& invocation) {
 
 void put_made(Invocation& invocation, const std::vector<fs::path>& made) {
   std::vector<std::string> paths;
+  paths.reserve(made.size());
   for (const fs::path& path : made) {
     paths.push_back(shown_path(invocation.globals, path));
   }

@@ -85,6 +85,7 @@ QueryAnswer query_sqlite(const engine::Target& target, const std::string& sql) {
       refuse(target, fmt::format("gives more than {} rows", kMostRows), "Select fewer tenants.");
     }
     std::vector<std::optional<std::string>> values;
+    values.reserve(answer.columns.size());
     for (int column = 0; column < columns; ++column) {
       values.push_back(value_of(statement.get(), column));
     }

@@ -21,7 +21,7 @@
 namespace drover::orchestrator::inventory {
 namespace {
 
-constexpr std::uintmax_t kMostFileBytes = 256 * 1024 * 1024;
+constexpr std::uintmax_t kMostFileBytes = std::uintmax_t{256} * 1024 * 1024;
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 /// Neither templates nor databases that refuse connections.

@@ -72,7 +72,7 @@ engine::Target sqlite_target_under(const fs::path& root, const std::string& path
            fmt::format("Name files under {} without going up.", root.string()));
   }
   const fs::path real_root = resolved(root);
-  const engine::Target target = sqlite_target(root / given);
+  engine::Target target = sqlite_target(root / given);
   if (!is_under(real_root, target.connection)) {
     refuse("invalid_target",
            fmt::format("the target's path '{}' leads out of the source's root", path),

@@ -106,7 +106,7 @@ const Value& at_path(const Value& row, std::string_view path) {
 }
 
 std::string csv_cell(const std::string& text) {
-  const std::string clean = printable(text, LineBreaks::keep);
+  std::string clean = printable(text, LineBreaks::keep);
   const bool plain = clean.find_first_of(",\"\n") == std::string::npos && !clean.starts_with(' ') &&
                      !clean.ends_with(' ');
   if (plain) {
@@ -145,6 +145,7 @@ std::string csv(const Document& document) {
   std::string out = columns.empty() ? "" : csv_line(columns);
   for (const Value& row : rows) {
     std::vector<std::string> cells;
+    cells.reserve(columns.size());
     for (const std::string& column : columns) {
       cells.push_back(cell_text(at_path(row, column)));
     }

@@ -72,7 +72,7 @@ std::chrono::minutes to_time_of_day(const Given& given) {
 
 /// "Europe/Berlin" or "UTC". Whether the zone exists is known only where the zones are.
 std::string to_zone(const Given& given) {
-  const std::string zone = to_text(given);
+  std::string zone = to_text(given);
   const bool has_form = std::all_of(zone.begin(), zone.end(), [](char c) {
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '/' ||
            c == '_' || c == '-' || c == '+';

@@ -18,7 +18,7 @@
 namespace drover::orchestrator::settings {
 namespace {
 
-constexpr std::size_t kMostSecretBytes = 64 * 1024;
+constexpr std::size_t kMostSecretBytes = std::size_t{64} * 1024;
 constexpr std::chrono::seconds kCommandDeadline{10};
 constexpr ::mode_t kForOthers = S_IRWXG | S_IRWXO;
 
@@ -222,7 +222,7 @@ std::string Secrets::run_command(const Reference& reference, const Given& given)
                          engine::base::describe(result, request)),
              "Run the command by hand to see what it says; nothing of its output is shown here.");
     }
-    const std::string text = without_last_newline(result.output);
+    std::string text = without_last_newline(result.output);
     command_outputs_.emplace(reference.name, text);
     return text;
   } catch (const Error& error) {

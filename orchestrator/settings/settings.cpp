@@ -353,6 +353,7 @@ const Environment& resolve_environment(const Options& options,
       return found->second;
     }
     std::vector<std::string> names;
+    names.reserve(known.size());
     for (const auto& [name, environment] : known) {
       names.push_back(name);
     }

@@ -20,7 +20,7 @@
 
 namespace drover::orchestrator::settings {
 
-constexpr std::size_t kMostYamlBytes = 4 * 1024 * 1024;
+constexpr std::size_t kMostYamlBytes = std::size_t{4} * 1024 * 1024;
 constexpr std::size_t kMostYamlNodes = 200'000;
 constexpr std::size_t kMostYamlDepth = 32;
 

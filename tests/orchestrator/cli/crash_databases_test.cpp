@@ -28,7 +28,7 @@ using std::chrono::milliseconds;
 
 constexpr int kTenants = 12;
 constexpr int kRevisions = 6;
-constexpr int kRounds = 3;
+constexpr int kCutShort = 3;
 const Words kUpgrade{"upgrade", "--yes", "--in-flight", "3"};
 
 std::string tenant_name(int number) {
@@ -136,10 +136,10 @@ TEST_CASE("After kill -9 resume finishes a fleet of databases, each step once", 
   const auto seed = std::random_device()();
   INFO("seed " << seed);
   std::mt19937 random(seed);
-  std::uniform_int_distribution<int> moment(5, 400);
+  std::uniform_int_distribution<int> moment(5, 300);
   int cut_short = 0;
-  for (int round = 0; round < kRounds; ++round) {
-    INFO("round " << round);
+  while (cut_short < kCutShort) {
+    INFO("after " << cut_short << " upgrades that were cut short");
     const ProgramDir dir;
     make_databases(dir);
     std::optional<std::string> run;
@@ -163,5 +163,4 @@ TEST_CASE("After kill -9 resume finishes a fleet of databases, each step once", 
     check_run_is_over(dir, *run);
     check_every_step_once(dir);
   }
-  CHECK(cut_short > 0);
 }
