@@ -1,7 +1,7 @@
 // Drover against its floors: upgrade, no-op upgrade, status, downgrade, on PostgreSQL databases,
 // schemas and SQLite files. Prints one table; every row is a ratio within this run.
 //
-//   bench_fleet_bench DROVER FLOOR_POSTGRES FLOOR_SQLITE [DATABASES] [SCHEMAS] [FILES]
+//   bench_fleet_bench DROVER FLOOR_POSTGRES FLOOR_SQLITE [DATABASES] [SCHEMAS] [FILES] [TENANTS]
 
 #include <fcntl.h>
 #include <spawn.h>
@@ -256,6 +256,35 @@ class PostgresBench {
         how + ": status", count, 1.15, 3, floor_all, [&](int) { return ours({"status"}, 8); }));
   }
 
+  /// Half schemas of one database, half SQLite files: what a big fleet costs in memory.
+  void big_fleet(std::vector<Row>& rows, std::size_t count) {
+    connect_through(cluster_->port());
+    const std::string name = fmt::format("big_{}", count);
+    cluster_->create_database(name);
+    fs::create_directories(folder_ / name);
+    for (std::size_t from = 0; from < count / 2; from += 500) {
+      std::string make;
+      for (std::size_t i = from; i < std::min(from + 500, count / 2); ++i) {
+        make += fmt::format("CREATE SCHEMA s{:05};", i);
+        std::fclose(std::fopen((folder_ / name / fmt::format("f{:05}.db", i)).c_str(), "w"));
+      }
+      cluster_->execute(name, make);
+    }
+    write_settings(
+        fmt::format("schemas: {{database: \"{} dbname={}\", match: \"s*\"}}\n"
+                    "      - sqlite: {}/*.db",
+                    conninfo_,
+                    name,
+                    name));
+    const std::string how = fmt::format("{} tenants, schemas and files", count);
+    rows.push_back({how + ": one revision",
+                    {},
+                    ours({"upgrade", "0001", "--yes", "--create-files"}, 8),
+                    count,
+                    0});
+    rows.push_back({how + ": status", {}, ours({"status"}, 8), count, 0});
+  }
+
  private:
   void read_only(std::vector<Row>& rows, const std::string& how, int in_flight, double goal) {
     const auto floor_status = [&](int) { return floor("status", "t_", in_flight); };
@@ -389,6 +418,9 @@ int main(int argc, char** argv) {
     bench.run_all(rows);
     bench.with_latency(rows, std::min<std::size_t>(number(4, 400), 100));
     bench.schemas(rows, number(5, 1000));
+    const std::size_t most = number(7, 10000);
+    bench.big_fleet(rows, most / 10);
+    bench.big_fleet(rows, most);
   }
   {
     const TempDir folder("drover-bench");

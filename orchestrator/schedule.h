@@ -244,7 +244,8 @@ class Schedule {
   std::size_t ended_ = 0;
   std::size_t failures_ = 0;
   std::set<std::pair<std::size_t, std::size_t>> ready_;  ///< Rank of the first in line, server.
-  std::set<std::size_t> watched_;  ///< Servers with something due, now or later.
+  std::set<std::size_t> locked_out_;  ///< Servers that refused the login since one let us in.
+  std::set<std::size_t> watched_;     ///< Servers with something due, now or later.
   engine::SteadyTime look_at_ = engine::SteadyTime::max();  ///< The first of what is due.
   Actions actions_;
 };

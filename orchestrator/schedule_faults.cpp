@@ -16,7 +16,8 @@ using engine::FaultClass;
 using engine::SteadyTime;
 using engine::TenantFault;
 
-constexpr int kPasswordAttempts = 2;  // the second with the secret read again
+constexpr std::size_t kServersThatRefuse = 3;  // then it is not the server's fault
+constexpr int kPasswordAttempts = 2;           // the second with the secret read again
 
 /// Faults that say that we ask too much at once of a server.
 constexpr std::array<std::string_view, 2> kTooMuchAtOnce = {"too_many_connections",
@@ -78,6 +79,7 @@ void Schedule::reached_outcome(std::size_t tenant_index) {
   Server& server = servers_[tenant.server];
   const Outcome outcome = tenant.last->outcome;
   if (outcome == Outcome::applied || outcome == Outcome::current) {
+    locked_out_.clear();
     const std::size_t before = server.limit.value();
     server.limit.succeed(outcome == Outcome::applied ? tenant.last->duration
                                                      : std::chrono::milliseconds::zero());
@@ -121,6 +123,17 @@ void Schedule::went_wrong(std::size_t tenant_index, const TenantFault& fault, St
     case FaultClass::authentication:
       if (++tenant.refused < kPasswordAttempts) {
         try_again(tenant_index);
+        return;
+      }
+      locked_out_.insert(tenant.server);
+      if (locked_out_.size() >= kServersThatRefuse) {
+        finish_last(tenant_index);
+        stop_because(
+            {ErrorCode::halted,
+             "authentication_failed",
+             fmt::format(
+                 "{} servers in a row refused the login: {}", locked_out_.size(), fault.message),
+             fault.hint});
         return;
       }
       break;

@@ -334,6 +334,35 @@ TEST_CASE("a refused password is tried once more, with the secret read again") {
   CHECK(run.outcome_of(0) == Outcome::unreachable);
 }
 
+TEST_CASE("three servers in a row that refuse the login stop the run, unless one lets us in") {
+  std::vector<ScheduledTenant> tenants;
+  for (std::size_t i = 0; i < 6; ++i) {
+    const auto one = tenants_on("db" + std::to_string(i), 1, i);
+    tenants.insert(tenants.end(), one.begin(), one.end());
+  }
+  ScheduleDriver run(tenants, one_at_a_time());
+  const TenantOutcome refused = faulted(Outcome::unreachable, FaultClass::authentication);
+  const auto refuse = [&](std::size_t tenant) {
+    run.complete(tenant, refused);
+    run.complete(tenant, refused);
+  };
+  refuse(0);
+  refuse(1);
+  SECTION("the third stops it") {
+    refuse(2);
+    REQUIRE(run.halts.size() == 1);
+    CHECK(run.halts.front().kind == "authentication_failed");
+    CHECK(run.count(Outcome::not_started) == 3);
+  }
+  SECTION("one that works in between does not") {
+    run.complete(2, went(Outcome::applied));
+    refuse(3);
+    refuse(4);
+    CHECK(run.halts.empty());
+    CHECK(run.in_flight.size() == 1);
+  }
+}
+
 TEST_CASE("a doubt stays a doubt when nobody could look, and is resolved when someone did") {
   ScheduleDriver run(tenants_on("db", 1), one_at_a_time());
   TenantOutcome doubt = kInDoubt;
