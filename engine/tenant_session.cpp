@@ -353,11 +353,12 @@ std::optional<TenantFault> TenantSession::identity_fault() const {
                  hint);
   }
   if (!target_.uid.empty() && !history_.exists && options_.production) {
-    return found(ErrorCode::verification,
-                 "tenant_mismatch",
-                 fmt::format("the database holds no history, and this tenant had one, with uid '{}'",
-                             target_.uid),
-                 hint);
+    return found(
+        ErrorCode::verification,
+        "tenant_mismatch",
+        fmt::format("the database holds no history, and this tenant had one, with uid '{}'",
+                    target_.uid),
+        hint);
   }
   return std::nullopt;
 }

@@ -23,9 +23,9 @@ const Words kUpgrade{"upgrade", "--yes"};
 /// One mistake in an otherwise sound folder.
 struct Bad {
   std::string what;
-  std::string file;     ///< Which file holds it; empty: none.
-  std::string text;     ///< What that file holds; PORT is that of the one server there is.
-  std::string names;    ///< The message names this: a place, an option, a field.
+  std::string file;   ///< Which file holds it; empty: none.
+  std::string text;   ///< What that file holds; PORT is that of the one server there is.
+  std::string names;  ///< The message names this: a place, an option, a field.
   Words words = kUpgrade;
   std::map<std::string, std::string> variables = {};
 };
@@ -199,9 +199,7 @@ std::vector<Bad> tenant_lists() {
       source("an id with an escape code", id("a\\e[2J"), "id"),
       source("a target of another kind", target("mysql://u@h/d"), "target"),
       source("an empty target", target(""), "target"),
-      source("a schema of 64 bytes",
-             target(kTarget + "&schema=" + std::string(64, 'x')),
-             "schema"),
+      source("a schema of 64 bytes", target(kTarget + "&schema=" + std::string(64, 'x')), "schema"),
       source("an empty schema", target(kTarget + "&schema="), "schema"),
       source("a schema of the server's own", target(kTarget + "&schema=pg_temp"), "pg_temp"),
       source("an unknown keyword", target(kTarget + "&hots=x"), "hots"),
@@ -209,10 +207,11 @@ std::vector<Bad> tenant_lists() {
       source("a file that is not there", "file: none.csv", "none.csv"),
       source("a command that is not there", "command: [./none]", "none"),
       source("a command that fails", "command: [sh, -c, \"echo oops >&2; exit 3\"]", "oops"),
-      source("a command that fails after a row",
-             "command: [sh, -c, \"echo '{\\\"id\\\":\\\"a\\\",\\\"target\\\":\\\"sqlite:x.db\\\"}'; "
-             "exit 1\"]",
-             "sh"),
+      source(
+          "a command that fails after a row",
+          "command: [sh, -c, \"echo '{\\\"id\\\":\\\"a\\\",\\\"target\\\":\\\"sqlite:x.db\\\"}'; "
+          "exit 1\"]",
+          "sh"),
       source("a command that says nothing", "command: [\"true\"]", "no tenants"),
       source("a glob that fits nothing", "sqlite: none/*.db", "none/*.db"),
   };
@@ -228,7 +227,9 @@ std::vector<Bad> tenant_files() {
       rows("no target in the second row",
            R"([{"id": "a", "target": "sqlite:x.db"}, {"id": "b"}])",
            "row 2"),
-      rows("another charset", "[{\"id\": \"caf\xE9\", \"target\": \"sqlite:x.db\"}]", "tenants.json"),
+      rows("another charset",
+           "[{\"id\": \"caf\xE9\", \"target\": \"sqlite:x.db\"}]",
+           "tenants.json"),
       rows("a way out of the root", R"([{"id": "a", "target": "sqlite:../x.db"}])", "row 1"),
       rows("a password", R"([{"id": "a", "target": "postgres://u:pw@127.0.0.1/d"}])", "row 1"),
       rows("a keyword that a source may not set",

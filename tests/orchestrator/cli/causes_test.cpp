@@ -100,8 +100,7 @@ TEST_CASE("Seven tenants that fail by one cause and two by another are two cause
     }
     ask_file(dir, "t03", "DROP TABLE three;");
     ask_file(dir, "t11", "DROP TABLE three;");
-    const json mended =
-        document(dir, {"upgrade", "--yes", "--tenant", "t03,t05,t11,t60"}, 0);
+    const json mended = document(dir, {"upgrade", "--yes", "--tenant", "t03,t05,t11,t60"}, 0);
     CHECK(mended["summary"]["applied"] == 4);
     CHECK(mended["errors"].empty());
     const json again = document(dir, {"upgrade", "--yes"}, 3);

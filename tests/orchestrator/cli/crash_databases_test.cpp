@@ -1,5 +1,5 @@
-// An upgrade of separate databases that is killed at random moments, and `drover resume` afterwards:
-// what cannot be repeated happened exactly once in every one of them.
+// An upgrade of separate databases that is killed at random moments, and `drover resume`
+// afterwards: what cannot be repeated happened exactly once in every one of them.
 
 #include <catch2/catch.hpp>
 
@@ -71,10 +71,9 @@ std::optional<int> killed_after(pid_t pid, milliseconds moment) {
 /// pause lets a kill hit the middle of a statement.
 void write_counting_steps(const ProgramDir& dir) {
   for (int number = 1; number <= kRevisions; ++number) {
-    const std::string table = number == 1
-                                  ? "CREATE TABLE counter (n integer);\n"
-                                    "INSERT INTO counter VALUES (0);\n"
-                                  : "";
+    const std::string table = number == 1 ? "CREATE TABLE counter (n integer);\n"
+                                            "INSERT INTO counter VALUES (0);\n"
+                                          : "";
     write_step(dir,
                number,
                {table + "UPDATE counter SET n = n + 1;\nSELECT pg_sleep(0.01);",

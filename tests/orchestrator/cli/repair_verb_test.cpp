@@ -113,8 +113,9 @@ Spoken on_terminal(const ProgramDir& dir, const Words& words, const std::string&
 }
 
 std::string repair_events() {
-  return ask("SELECT string_agg(detail, E'\\n' ORDER BY epoch) FROM drover_events "
-             "WHERE kind = 'repair'");
+  return ask(
+      "SELECT string_agg(detail, E'\\n' ORDER BY epoch) FROM drover_events "
+      "WHERE kind = 'repair'");
 }
 
 }  // namespace
@@ -189,8 +190,9 @@ TEST_CASE("Edited files are accepted by a person who was asked, row by row", "[c
   const ProgramDir dir;
   make_schemas(dir, "cli_repair", {"t_a"});
   REQUIRE(dir.run({"upgrade", "--yes"}).status == 0);
-  const std::string before = ask("SELECT left(up_sha256, 12) FROM drover_revisions "
-                                 "WHERE revision = '0002'");
+  const std::string before =
+      ask("SELECT left(up_sha256, 12) FROM drover_revisions "
+          "WHERE revision = '0002'");
   write_step(dir, 2, {"CREATE TABLE two (x integer, y integer);", "DROP TABLE two;"});
   REQUIRE(states(dir, 7)["t_a"] == "edited");
   const Words words{"repair", "--accept-edits"};
@@ -205,8 +207,8 @@ TEST_CASE("Edited files are accepted by a person who was asked, row by row", "[c
     CHECK(refused.text.find("repair these 2 entries? [y/N]") != std::string::npos);
     CHECK(refused.text.find("error: nothing was changed") != std::string::npos);
   }
-  for (const Words& silent : {Words{"repair", "--accept-edits"},
-                              Words{"repair", "--accept-edits", "--no-input"}}) {
+  for (const Words& silent :
+       {Words{"repair", "--accept-edits"}, Words{"repair", "--accept-edits", "--no-input"}}) {
     CHECK(dir.run(silent).status == 2);
   }
   CHECK(repair_events().empty());
@@ -216,8 +218,9 @@ TEST_CASE("Edited files are accepted by a person who was asked, row by row", "[c
   INFO(agreed.text);
   CHECK(agreed.status == 0);
   CHECK(agreed.text.find("changed 2 entries") != std::string::npos);
-  const std::string after = ask("SELECT left(up_sha256, 12) FROM drover_revisions "
-                                "WHERE revision = '0002'");
+  const std::string after =
+      ask("SELECT left(up_sha256, 12) FROM drover_revisions "
+          "WHERE revision = '0002'");
   CHECK(after != before);
   CHECK(repair_events().starts_with("revision 0002: up checksum: " + before + " -> " + after));
   CHECK(states(dir, 0)["t_a"] == "current");
@@ -249,10 +252,9 @@ TEST_CASE("repair is told what to accept, once and without contradiction", "[cli
   const std::string before = dir.files().read("fleet/a.db");
   const ProgramResult nothing = dir.run({"repair", "--yes"});
   CHECK(nothing.status == 2);
-  CHECK(nothing.err ==
-        error_text("repair was not told what to accept",
-                   "Say one of --accept-edits, --accept-parents, --done, --redo, "
-                   "--forget-partial."));
+  CHECK(nothing.err == error_text("repair was not told what to accept",
+                                  "Say one of --accept-edits, --accept-parents, --done, --redo, "
+                                  "--forget-partial."));
   const ProgramResult both = dir.run({"repair", "--done", "--redo", "--yes"});
   CHECK(both.status == 2);
   CHECK(both.err == error_text("repair takes --done or --redo, not both",
