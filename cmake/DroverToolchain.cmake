@@ -23,8 +23,8 @@ add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conver
                     -Wold-style-cast -Werror -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
 add_compile_definitions(BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION)
 
-if(DROVER_SANITIZE)
-  add_compile_options(-fsanitize=${DROVER_SANITIZE} -fno-omit-frame-pointer -O1)
+if(DROVER_SANITIZE)  # at -O0, which compiles three times as fast as -O1 does
+  add_compile_options(-fsanitize=${DROVER_SANITIZE} -fno-omit-frame-pointer -O0)
   add_link_options(-fsanitize=${DROVER_SANITIZE})
   if(DROVER_SANITIZE MATCHES thread)
     add_compile_options(-Wno-tsan)  # g++ warns of fences that it cannot follow; Boost has them

@@ -414,7 +414,17 @@ run::RunResult FleetRun::run(run::RunObserver& observer, engine::SteadyTime dead
     result.tenants.push_back(std::move(outcome));
   }
   settled_.clear();
+  forget_old_runs(store, observer);
   return result;
+}
+
+/// Best effort: the run is over, and the next one tries again.
+void FleetRun::forget_old_runs(Journal& journal, run::RunObserver& observer) {
+  try {
+    journal.prune(workspace_.options().retention);
+  } catch (const Error& error) {
+    observer.on_event(fmt::format("old runs stay in the journal: {}", error.what()));
+  }
 }
 
 run::RunResult FleetRun::coordinate(Journal& journal,

@@ -90,6 +90,7 @@ class FleetRun {
   std::vector<Tenant> settle_current(Journal& journal,
                                      run::RunObserver& observer,
                                      engine::SteadyTime deadline);
+  void forget_old_runs(Journal& journal, run::RunObserver& observer);
   void settle(Journal& journal, run::RunObserver& observer, TenantOutcome outcome);
   Limits limits() const;
   engine::ExecutorOptions executor_options() const;

@@ -1,4 +1,4 @@
-// What the program says would happen, before anything does.
+// What the program says would happen before anything does, and what it keeps of it afterwards.
 
 #include <catch2/catch.hpp>
 
@@ -26,6 +26,19 @@ TEST_CASE("A dry run counts the files that it was asked to make", "[cli]") {
   const std::string asked = dir.run({"upgrade", "--dry-run", "--create-files"}).err;
   CHECK(asked.find("1 of 1 tenants will go up\n  0001  on 1 tenants\n") != std::string::npos);
   CHECK_FALSE(fs::exists(dir.files().path() / "new.db"));
+}
+
+TEST_CASE("The journal keeps as many runs as the configuration says", "[cli]") {
+  const ProgramDir dir;
+  write_steps(dir);
+  write_settings(dir, "list: [{id: new, target: \"sqlite:new.db\"}]", "retention: {runs: 2}\n");
+  for (const char* const revision : {"0001", "0002", "0003"}) {
+    REQUIRE(dir.run({"upgrade", revision, "--yes", "--create-files"}).status == 0);
+  }
+  const json runs = document(dir, {"runs"}, 0)["runs"];
+  REQUIRE(runs.size() == 2);
+  CHECK(runs[0]["target"] == "0003");
+  CHECK(runs[1]["target"] == "0002");
 }
 
 TEST_CASE("A batch section refuses only an upgrade that would come to it", "[cli]") {
