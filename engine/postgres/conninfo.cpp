@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <cstdint>
 #include <cstdlib>
 #include <utility>
 
@@ -144,14 +146,54 @@ std::string pooled_address(KeywordList keywords, const std::string& text) {
   return to_string(keywords);
 }
 
+/// The server cuts longer names off without a word, and would serve another tenant's data.
+void check_length(std::string_view keyword, const std::string& name) {
+  constexpr std::size_t kMostNameBytes = 63;  // NAMEDATALEN - 1
+  if (name.size() > kMostNameBytes) {
+    throw invalid_target(fmt::format("keyword '{}' of a target is {} bytes long, and PostgreSQL "
+                                     "keeps {} of a name",
+                                     keyword,
+                                     name.size(),
+                                     kMostNameBytes),
+                         "Give the name as the server has it.");
+  }
+}
+
+void check_schema(const std::string& schema) {
+  if (schema.empty()) {
+    throw invalid_target("keyword 'schema' of a target is empty", "Name the schema.");
+  }
+  check_length("schema", schema);
+  if (schema.starts_with("pg_") || schema == "information_schema") {
+    throw invalid_target("keyword 'schema' of a target names a schema of the server's own",
+                         "Name the schema that holds the tenant's tables.");
+  }
+}
+
+/// Several ports stand for several hosts, in their order.
+void check_ports(std::string_view ports) {
+  while (!ports.empty()) {
+    const std::size_t end = std::min(ports.find(','), ports.size());
+    const std::string_view port = ports.substr(0, end);
+    ports.remove_prefix(std::min(end + 1, ports.size()));
+    std::uint16_t number = 0;
+    const auto parsed = std::from_chars(port.data(), port.data() + port.size(), number);
+    const bool sound = port.empty() || (parsed.ec == std::errc() && number > 0 &&
+                                        parsed.ptr == port.data() + port.size());
+    if (!sound) {
+      throw invalid_target("keyword 'port' of a target is no port", "Give a number up to 65535.");
+    }
+  }
+}
+
 Target target_of(KeywordList keywords) {
   check_sslmode(keywords);
   Target target;
   target.dialect = Dialect::postgres;
   target.schema = take(keywords, "schema").value_or("public");
-  if (target.schema.empty()) {
-    throw invalid_target("keyword 'schema' of a target is empty", "Name the schema.");
-  }
+  check_schema(target.schema);
+  check_length("dbname", get(keywords, "dbname"));
+  check_ports(get(keywords, "port"));
   target.password = Secret(take(keywords, "password").value_or(""));
   const std::optional<std::string> pooled = take(keywords, "pooled");
   fill_in_defaults(keywords);

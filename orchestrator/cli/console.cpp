@@ -151,20 +151,21 @@ bool Console::confirm(std::string_view question, std::string_view flag) {
   return answer == "y" || answer == "Y" || answer == "yes";
 }
 
+void check_confirmation(std::string_view name, std::string_view given) {
+  if (!given.empty() && given != name) {
+    throw Error(ErrorCode::usage,
+                "confirmation_wrong",
+                fmt::format("the confirmation says '{}', and this is '{}'", given, name),
+                fmt::format("Give --confirm={} only when that is what you mean.", name));
+  }
+}
+
 bool Console::confirm_name(std::string_view question,
                            std::string_view name,
                            std::string_view given,
                            std::string_view flag) {
-  if (!given.empty()) {
-    if (given == name) {
-      return true;
-    }
-    throw Error(ErrorCode::usage,
-                "confirmation_wrong",
-                fmt::format("the confirmation says '{}', and this is '{}'", given, name),
-                fmt::format("Give {} only when that is what you mean.", flag));
-  }
-  return ask(fmt::format("{} Type {} to go on:", question, name), flag) == name;
+  check_confirmation(name, given);
+  return given == name || ask(fmt::format("{} Type {} to go on:", question, name), flag) == name;
 }
 
 std::string printable(std::string_view text) {

@@ -74,6 +74,12 @@ class Console {
   std::mutex writing_mutex_;  ///< Guards both streams and live_lines_.
 };
 
+/// Refuses a --confirm (`given`; empty: none) that names something else than `name`. To be asked
+/// before anything is connected to.
+///
+/// Throws Error usage: confirmation_wrong.
+void check_confirmation(std::string_view name, std::string_view given);
+
 /// `text` without control characters and with broken UTF-8 replaced, for people to read.
 std::string printable(std::string_view text);
 

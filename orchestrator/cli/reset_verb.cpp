@@ -77,9 +77,10 @@ int run_reset(Invocation& invocation) {
   const std::vector<Tenant> tenants = chosen_tenants(workspace, invocation);
   Console& console = invocation.console;
   console.say(describe_fleet(workspace, tenants));
-  refuse_production(workspace, tenants);
   const std::string name =
       workspace.single_target() ? tenants.front().target.database : workspace.environment().name;
+  check_confirmation(name, invocation.arguments.value("confirm"));
+  refuse_production(workspace, tenants);
   if (invocation.globals.dry_run) {
     console.say(
         fmt::format("{} tenants would go down to base and lose their history", tenants.size()));

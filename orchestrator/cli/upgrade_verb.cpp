@@ -122,6 +122,9 @@ int run_fleet(Invocation& invocation, Direction direction) {
   FleetRun run(workspace, std::move(request));
   run.check();
   const bool production = workspace.environment().production;
+  if (production) {
+    check_confirmation(workspace.environment().name, invocation.arguments.value("confirm"));
+  }
   const bool shows_first = invocation.globals.dry_run || production ||
                            (!invocation.globals.yes && !workspace.single_target());
   if (shows_first) {
