@@ -230,9 +230,10 @@ TEST_CASE("a drain lets what is under way end and starts nothing more") {
   House house(fleet_of(10));
   house.plan.limits.in_flight = 3;
   Gate gate;
+  std::atomic<int> stopped = 0;  // Catch's macros are for one thread
   FakeWorker worker([&](const Tenant&, int, const Patience& patience) {
     gate.pass();
-    CHECK_FALSE(patience.stop.stop_requested());
+    stopped += patience.stop.stop_requested() ? 1 : 0;
     return ended(Outcome::applied);
   });
   FakeProbe probe;
@@ -251,6 +252,7 @@ TEST_CASE("a drain lets what is under way end and starts nothing more") {
   // The drain may be heard after a tenant that was let through, never before the first three.
   CHECK(result.summary.count(Outcome::applied) >= 3);
   CHECK(result.summary.count(Outcome::not_started) == 10 - result.summary.count(Outcome::applied));
+  CHECK(stopped == 0);
   CHECK(result.exit_status() == 130);
 }
 
