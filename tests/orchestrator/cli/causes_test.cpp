@@ -68,7 +68,9 @@ TEST_CASE("Seven tenants that fail by one cause and two by another are two cause
     CHECK(count_of(told, "no such table: one") == 1);
     CHECK(count_of(told, "one cause") == 2);
     CHECK(told.find("and 2 more\n") != std::string::npos);
-    CHECK(told.find("  t05, t60\n") != std::string::npos);
+    const bool either_order = told.find("  t05, t60\n") != std::string::npos ||
+                              told.find("  t60, t05\n") != std::string::npos;
+    CHECK(either_order);
     CHECK(told.find("NOT COMPLETE") != std::string::npos);
   }
   SECTION("for programs") {
