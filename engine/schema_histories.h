@@ -27,7 +27,7 @@ struct SchemaHistories {
 };
 
 /// How many schemas one statement asks for.
-inline constexpr std::size_t kSchemasPerStatement = 500;
+inline constexpr std::size_t kSchemasPerStatement = 250;
 
 SchemaHistories read_schema_histories(Session& session,
                                       const std::vector<std::string>& schemas,

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/base/unicode.h"
 #include "engine/error.h"
 #include "orchestrator/nearest.h"
 #include "orchestrator/utf8.h"
@@ -20,14 +21,6 @@ bool is_readable_name(std::string_view name) noexcept {
   const auto starts = [](char c) { return (c >= 'a' && c <= 'z') || c == '_'; };
   const auto goes_on = [starts](char c) { return starts(c) || (c >= '0' && c <= '9'); };
   return !name.empty() && starts(name.front()) && std::all_of(name.begin(), name.end(), goes_on);
-}
-
-std::string lower_case(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return result;
 }
 
 [[noreturn]] void refuse_id(const std::string& message) {
@@ -66,14 +59,16 @@ void check_id(const Tenant& tenant) {
                             second.origin),
                 "Give each tenant an id of its own, or list it in one source only.");
   }
-  throw Error(ErrorCode::usage,
-              "duplicate_tenant",
-              fmt::format("tenants '{}' ({}) and '{}' ({}) differ only in upper and lower case",
-                          first.id.value,
-                          first.origin,
-                          second.id.value,
-                          second.origin),
-              "Give them ids that a person cannot mix up.");
+  throw Error(
+      ErrorCode::usage,
+      "duplicate_tenant",
+      fmt::format(
+          "tenants '{}' ({}) and '{}' ({}) differ only in case, or in how Unicode spells them",
+          first.id.value,
+          first.origin,
+          second.id.value,
+          second.origin),
+      "Give them ids that a person cannot mix up.");
 }
 
 /// What makes two targets one place: where migrations of the one would be seen by the other.
@@ -153,7 +148,7 @@ void check_fleet(const std::vector<Tenant>& fleet) {
   std::map<TargetKey, const Tenant*> by_target;
   for (const Tenant& tenant : fleet) {
     check_id(tenant);
-    const auto [same_id, is_new_id] = by_id.emplace(lower_case(tenant.id.value), &tenant);
+    const auto [same_id, is_new_id] = by_id.emplace(engine::base::folded(tenant.id.value), &tenant);
     if (!is_new_id) {
       refuse_pair(*same_id->second, tenant);
     }

@@ -9,11 +9,13 @@
 
 #include <unistd.h>
 
+#include "engine/sqlite/sqlite_process.h"
 #include "orchestrator/cli/main_program.h"
 
 int main(int argc, char** argv) {
   std::setlocale(LC_ALL, "C");  // numbers and case folding do not depend on where we run
   std::signal(SIGPIPE, SIG_IGN);
+  drover::engine::sqlite::drop_memory_statistics();
   std::map<std::string, std::string> variables;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string text = *entry;

@@ -137,7 +137,19 @@ TEST_CASE("an id that is there twice is refused, also in other letters") {
   CHECK(
       error_of({tenant("acme"), second}) ==
       "duplicate_tenant: tenants 'acme' (drover.yaml:7) and 'ACME' (tenants.csv:3) differ only in "
-      "upper and lower case | Give them ids that a person cannot mix up.");
+      "case, or in how Unicode spells them | Give them ids that a person cannot mix up.");
+  const char* const alike[][2] = {
+      {"caf\u00e9", "cafe\u0301"},        // composed, and with a combining accent
+      {"\u00c9cole", "\u00e9cole"},       // another case, beyond ASCII
+      {"STRASSE", "stra\u00dfe"},         // a letter that folds into two
+      {"\ud55c", "\u1112\u1161\u11ab"}};  // Hangul, as one syllable and as three letters
+  for (const auto& [one, other] : alike) {
+    CAPTURE(one, other);
+    second.id.value = other;
+    CHECK(error_of({tenant(one), second}).find("duplicate_tenant") == 0);
+  }
+  second.id.value = "cafe";
+  CHECK(error_of({tenant("caf\u00e9"), second}) == "no error");
 }
 
 TEST_CASE("two entries for one database and schema are refused") {
