@@ -248,7 +248,9 @@ std::optional<TenantFault> TenantSession::reread(const Patience& patience) {
 
 std::optional<TenantFault> TenantSession::look(const Patience& patience) {
   if (auto fault = open(OpenOptions::Purpose::read, patience)) {
-    return fault;
+    history_ = {};
+    const bool to_be_filled = options_.create_files && fault->kind == "file_empty";
+    return to_be_filled ? std::nullopt : fault;
   }
   Exchange answer = exchange({tables_.read()}, patience);
   if (answer.ok() || !tables_.says_no_history(*answer.error) ||

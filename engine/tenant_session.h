@@ -69,7 +69,8 @@ class TenantSession {
   /// Reads tenant row, revisions and, when something is in progress, steps again.
   std::optional<TenantFault> reread(const Patience& patience);
 
-  /// Reads only, for status: no lock, no settings, the pooled address if there is one.
+  /// Reads only, for status: no lock, no settings, the pooled address if there is one. An empty
+  /// SQLite file counts as a tenant without a history where files may be made.
   std::optional<TenantFault> look(const Patience& patience);
 
   bool locked() const noexcept { return locked_; }

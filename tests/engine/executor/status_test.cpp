@@ -2,6 +2,9 @@
 
 #include "engine/tenant_status.h"
 
+#include <filesystem>
+#include <fstream>
+
 #include <catch2/catch.hpp>
 
 #include "engine/schema_histories.h"
@@ -152,6 +155,23 @@ TEST_CASE("status of what cannot be read says why") {
   CHECK(read(damaged.target()).state == TenantState::unreachable);
   CHECK(read(damaged.target()).fault->kind == "undefined_table");
   CHECK(read(FileTenant().target()).fault->kind == "file_missing");
+}
+
+TEST_CASE("an empty file is a tenant to begin with where files may be made, and nowhere else") {
+  Rig rig;
+  const FileTenant tenant;
+  std::ofstream(tenant.target().connection).close();
+  const auto read = [&] {
+    TenantSession session(
+        rig.sessions, *rig.clock, tenant.target(), rig.facts, rig.options.approach);
+    return read_status(session, files(), "heads", {});
+  };
+  rig.options.approach.create_files = false;
+  CHECK(read().fault->kind == "file_empty");
+  rig.options.approach.create_files = true;
+  CHECK(read().state == TenantState::behind);
+  CHECK(read().pending.size() == 4);
+  CHECK(std::filesystem::file_size(tenant.target().connection) == 0);  // looking makes nothing
 }
 
 TEST_CASE("a thousand schemas are read in a few statements") {

@@ -3,11 +3,7 @@
 
 #include <catch2/catch.hpp>
 
-#include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <optional>
@@ -15,8 +11,10 @@
 #include <thread>
 
 #include "tests/orchestrator/cli/fleet_dir.h"
+#include "tests/orchestrator/cli/program_child.h"
 
 using drover::test::PgCluster;
+using drover::test::ProgramChild;
 using drover::test::ProgramDir;
 using drover::test::ProgramResult;
 using drover::test::shared_cluster;
@@ -35,36 +33,12 @@ std::string tenant_name(int number) {
   return fmt::format("cli_kill_{:02}", number);
 }
 
-/// A process of the program in `dir`, silent.
-pid_t begin(const ProgramDir& dir, const Words& words) {
-  std::string program = DROVER_PROGRAM;
-  Words copies = words;
-  std::vector<char*> arguments{program.data()};
-  for (std::string& word : copies) {
-    arguments.push_back(word.data());
-  }
-  arguments.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addchdir_np(&actions, dir.files().path().c_str());
-  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-    posix_spawn_file_actions_addopen(&actions, stream, "/dev/null", O_RDWR, 0);
-  }
-  pid_t pid = 0;
-  const int failed =
-      posix_spawn(&pid, program.c_str(), &actions, nullptr, arguments.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  REQUIRE(failed == 0);
-  return pid;
-}
-
 /// Kills it after `moment`. Its exit status, when it had come to its end before.
-std::optional<int> killed_after(pid_t pid, milliseconds moment) {
+std::optional<int> killed_after(ProgramChild child, milliseconds moment) {
   std::this_thread::sleep_for(moment);  // the moment is what is tested
-  kill(pid, SIGKILL);
-  int status = 0;
-  waitpid(pid, &status, 0);
-  return WIFEXITED(status) ? std::optional(WEXITSTATUS(status)) : std::nullopt;
+  child.send(SIGKILL);
+  const int status = child.wait();
+  return status == 128 + SIGKILL ? std::nullopt : std::optional(status);
 }
 
 /// The first makes the counter, and every one of them counts: twice is seen, and so is never. The
@@ -144,12 +118,12 @@ TEST_CASE("After kill -9 resume finishes a fleet of databases, each step once", 
     std::optional<std::string> run;
     std::optional<int> ended;
     while (!run) {
-      ended = killed_after(begin(dir, kUpgrade), milliseconds(moment(random)));
+      ended = killed_after(ProgramChild(dir, kUpgrade), milliseconds(moment(random)));
       run = only_run(dir);
     }
     if (!ended) {  // only two kills: a tenant that is under way in three is left alone
       ++cut_short;
-      ended = killed_after(begin(dir, {"resume"}), milliseconds(moment(random)));
+      ended = killed_after(ProgramChild(dir, {"resume"}), milliseconds(moment(random)));
     }
     if (ended) {
       CHECK(*ended == 0);  // it was faster than the kill

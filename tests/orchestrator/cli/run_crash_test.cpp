@@ -3,10 +3,7 @@
 
 #include <catch2/catch.hpp>
 
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -18,10 +15,12 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "tests/orchestrator/cli/program_child.h"
 #include "tests/orchestrator/cli/program_run.h"
 #include "tests/support/pg_cluster.h"
 
 using drover::test::PgCluster;
+using drover::test::ProgramChild;
 using drover::test::ProgramDir;
 using drover::test::ProgramResult;
 using drover::test::shared_cluster;
@@ -35,53 +34,6 @@ using std::chrono::milliseconds;
 
 constexpr int kRevisions = 8;
 constexpr int kKills = 10;
-
-/// The program as a child, in `dir`, silent.
-class Child {
- public:
-  Child(const ProgramDir& dir, const Words& words) {
-    std::vector<std::string> arguments{DROVER_PROGRAM};
-    arguments.insert(arguments.end(), words.begin(), words.end());
-    std::vector<char*> argv;
-    for (std::string& argument : arguments) {
-      argv.push_back(argument.data());
-    }
-    argv.push_back(nullptr);
-    const std::string directory = dir.files().path().string();
-    pid_ = fork();
-    if (pid_ == 0) {
-      const int silence = open("/dev/null", O_RDWR);
-      const bool there = silence >= 0 && chdir(directory.c_str()) == 0 && dup2(silence, 0) >= 0 &&
-                         dup2(silence, 1) >= 0 && dup2(silence, 2) >= 0;
-      if (there) {
-        execv(argv[0], argv.data());
-      }
-      _exit(127);
-    }
-    REQUIRE(pid_ > 0);
-  }
-  Child(const Child&) = delete;
-  Child& operator=(const Child&) = delete;
-  ~Child() {
-    if (pid_ > 0) {
-      send(SIGKILL);
-      wait();
-    }
-  }
-
-  void send(int signal) const { kill(pid_, signal); }
-
-  /// Its exit status, or 128 and the signal that ended it.
-  int wait() {
-    int status = 0;
-    waitpid(pid_, &status, 0);
-    pid_ = 0;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  }
-
- private:
-  pid_t pid_ = 0;
-};
 
 /// The first makes the log, and each of them writes one row into it.
 void write_steps(const ProgramDir& dir) {
@@ -117,7 +69,7 @@ void kill_often_then_finish(const ProgramDir& dir, const Words& command, std::mt
   std::uniform_int_distribution<int> moment(5, 250);
   int killed = 0;
   for (int i = 0; i < kKills; ++i) {
-    Child child(dir, command);
+    ProgramChild child(dir, command);
     std::this_thread::sleep_for(milliseconds(moment(random)));  // the moment is what is tested
     child.send(SIGKILL);
     killed += child.wait() == 128 + SIGKILL ? 1 : 0;
@@ -215,7 +167,7 @@ TEST_CASE("SIGINT lets tenants under way finish, and resume does the rest", "[cl
   const ProgramDir dir;
   constexpr int kTenants = 40;
   write_files(dir, kTenants);
-  Child child(dir, {"upgrade", "--yes", "--create-files", "--in-flight", "1"});
+  ProgramChild child(dir, {"upgrade", "--yes", "--create-files", "--in-flight", "1"});
   const auto has_begun = [&] {
     const fs::directory_iterator files(dir.files() / "fleet");
     return std::any_of(fs::begin(files), fs::end(files), [](const fs::directory_entry& file) {
