@@ -21,9 +21,7 @@ std::string fresh_database(const std::string& name) {
 }
 
 TEST_CASE("a PostgreSQL schema of its own is migrated once") {
-  if (!PgCluster::available()) {
-    return;
-  }
+  REQUIRE(PgCluster::available());
   const Application app;
   const std::string conninfo = fresh_database("api_once");
   shared_cluster().execute("api_once", "CREATE SCHEMA acme");
@@ -36,9 +34,7 @@ TEST_CASE("a PostgreSQL schema of its own is migrated once") {
 }
 
 TEST_CASE("of many replicas that start at once on a new PostgreSQL database, one applies each") {
-  if (!PgCluster::available()) {
-    return;
-  }
+  REQUIRE(PgCluster::available());
   const Application app;
   const DatabaseOptions options = app.options(fresh_database("api_race"));
   std::atomic<int> there = 0;
@@ -51,9 +47,7 @@ TEST_CASE("of many replicas that start at once on a new PostgreSQL database, one
 }
 
 TEST_CASE("while a migration holds the lock, only those who have something to do wait for it") {
-  if (!PgCluster::available()) {
-    return;
-  }
+  REQUIRE(PgCluster::available());
   const Application app;
   const std::string conninfo = fresh_database("api_held");
   ensure_database_migrated(app.options(conninfo));
@@ -83,9 +77,7 @@ TEST_CASE("while a migration holds the lock, only those who have something to do
 }
 
 TEST_CASE("no message holds the password that a URL holds") {
-  if (!PgCluster::available()) {
-    return;
-  }
+  REQUIRE(PgCluster::available());
   const Application app;
   const std::string secret = "hunter2-and-more";
   const std::string urls[] = {

@@ -240,9 +240,7 @@ TEST_CASE("a run that is stopped drains, and the next one finishes its work") {
 }
 
 TEST_CASE("a provisioned tenant is marked as its environment says, where a run looks for it") {
-  if (!PgCluster::available()) {
-    return;
-  }
+  REQUIRE(PgCluster::available());
   const Yard yard;
   yard.production_settings(fmt::format("databases: {{server: \"{}\", match: \"fresh_*\"}}",
                                        shared_cluster().conninfo("postgres")));

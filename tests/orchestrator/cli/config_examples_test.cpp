@@ -177,9 +177,7 @@ TEST_CASE("The example configuration is one, in each of its environments", "[cli
 }
 
 TEST_CASE("roles.sql gives each role what it says, and no more", "[cli]") {
-  if (!PgCluster::available()) {
-    return;
-  }
+  REQUIRE(PgCluster::available());
   const PgCluster cluster(PgClusterOptions{.listen = PgClusterOptions::Listen::socket});
   cluster.execute("postgres", "CREATE ROLE app NOLOGIN");
   cluster.create_database("tenant_1");

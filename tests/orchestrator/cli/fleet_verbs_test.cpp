@@ -271,9 +271,7 @@ TEST_CASE("doctor, tenants and runs read and tell", "[cli]") {
 }
 
 TEST_CASE("Every schema of one database is a tenant, whatever its name", "[cli]") {
-  if (!PgCluster::available()) {
-    return;
-  }
+  REQUIRE(PgCluster::available());
   const ProgramDir dir;
   const std::vector<std::string> schemas{"t_plain",
                                          "t_\"; DROP SCHEMA t_plain CASCADE; --",
@@ -299,9 +297,7 @@ TEST_CASE("Every schema of one database is a tenant, whatever its name", "[cli]"
 }
 
 TEST_CASE("A PostgreSQL tenant that fails is left as it was, and told", "[cli]") {
-  if (!PgCluster::available()) {
-    return;
-  }
+  REQUIRE(PgCluster::available());
   const ProgramDir dir;
   make_schemas(dir, "cli_failing", {"t_a", "t_b"});
   shared_cluster().execute("cli_failing", "CREATE TABLE t_b.two (oops integer)");
@@ -318,9 +314,7 @@ TEST_CASE("A PostgreSQL tenant that fails is left as it was, and told", "[cli]")
 }
 
 TEST_CASE("Every database of a server that fits is a tenant", "[cli]") {
-  if (!PgCluster::available()) {
-    return;
-  }
+  REQUIRE(PgCluster::available());
   const ProgramDir dir;
   for (const std::string name : {"cli_fleet_1", "cli_fleet_2", "cli_fleet_x\"; --"}) {
     shared_cluster().create_database(name);
@@ -338,9 +332,7 @@ TEST_CASE("Every database of a server that fits is a tenant", "[cli]") {
 }
 
 TEST_CASE("psql runs the script of upgrade --sql, and the tenant is current", "[cli]") {
-  if (!PgCluster::available()) {
-    return;
-  }
+  REQUIRE(PgCluster::available());
   const ProgramDir dir;
   make_schemas(dir, "cli_script", {"t_odd name"});
   const ProgramResult script = dir.run({"upgrade", "--sql", "base:head", "--schema", "t_odd name"});
@@ -422,9 +414,7 @@ TEST_CASE("shell runs sqlite3 on the tenant's file", "[cli]") {
 }
 
 TEST_CASE("shell runs psql in the tenant's schema, with the password in a file only", "[cli]") {
-  if (!PgCluster::available()) {
-    return;
-  }
+  REQUIRE(PgCluster::available());
   const ProgramDir dir;
   make_schemas(dir, "cli_shell", {"t_odd \\ name"});
   write_settings(dir,

@@ -121,9 +121,7 @@ std::string repair_events() {
 }  // namespace
 
 TEST_CASE("A statement in doubt stops the tenant until a person says what became of it", "[cli]") {
-  if (!PgCluster::available()) {
-    return;
-  }
+  REQUIRE(PgCluster::available());
   const ProgramDir dir;
   leave_in_doubt(dir);
   CHECK(states(dir, 0)["t_a"] == "partial");
@@ -171,9 +169,7 @@ TEST_CASE("A statement in doubt stops the tenant until a person says what became
 }
 
 TEST_CASE("A half-done revision can be forgotten, and begins anew", "[cli]") {
-  if (!PgCluster::available()) {
-    return;
-  }
+  REQUIRE(PgCluster::available());
   const ProgramDir dir;
   leave_in_doubt(dir);
   ask("DROP TABLE log");
@@ -184,9 +180,7 @@ TEST_CASE("A half-done revision can be forgotten, and begins anew", "[cli]") {
 }
 
 TEST_CASE("Edited files are accepted by a person who was asked, row by row", "[cli]") {
-  if (!PgCluster::available()) {
-    return;
-  }
+  REQUIRE(PgCluster::available());
   const ProgramDir dir;
   make_schemas(dir, "cli_repair", {"t_a"});
   REQUIRE(dir.run({"upgrade", "--yes"}).status == 0);
@@ -228,9 +222,7 @@ TEST_CASE("Edited files are accepted by a person who was asked, row by row", "[c
 }
 
 TEST_CASE("An event of many accepted edits is cut, not refused", "[cli]") {
-  if (!PgCluster::available()) {
-    return;
-  }
+  REQUIRE(PgCluster::available());
   const ProgramDir dir;
   make_schemas(dir, "cli_repair", {"t_a"});
   for (int number = 4; number <= 12; ++number) {

@@ -135,9 +135,7 @@ TEST_CASE("After kill -9 the same command finishes a fleet of files, each step o
 }
 
 TEST_CASE("After kill -9 the same command finishes a fleet of schemas, each step once", "[cli]") {
-  if (!PgCluster::available()) {
-    return;
-  }
+  REQUIRE(PgCluster::available());
   const ProgramDir dir;
   constexpr int kTenants = 20;
   const auto seed = std::random_device()();
