@@ -168,6 +168,7 @@ class PostgresBench {
       : drover_(std::move(drover)), floor_(std::move(floor)), folder_(folder), count_(count) {
     drover::test::PgClusterOptions options;
     options.max_connections = 150;
+    options.settings = {"shared_buffers = 1GB"};  // a server of this size has at least that
     cluster_.emplace(options);
     write_history(folder_ / "migrations");
   }
