@@ -13,6 +13,7 @@ find_package(Boost 1.81 REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(libpqxx REQUIRED IMPORTED_TARGET libpqxx)
 pkg_check_modules(libutf8proc REQUIRED IMPORTED_TARGET libutf8proc)
+find_package(date REQUIRED)  # Howard Hinnant's, with time zones
 if(DROVER_TESTS)
   find_package(Catch2 2 REQUIRED)
 endif()
@@ -26,3 +27,7 @@ if(PG_QUERY_INCLUDE_DIR AND PG_QUERY_LIBRARY)
   target_link_libraries(pg_query INTERFACE ${PG_QUERY_LIBRARY})
   target_compile_definitions(pg_query INTERFACE DROVER_HAS_PG_QUERY)
 endif()
+
+# Asio and Beast in one translation unit, for every room that uses them.
+add_library(drover_boost STATIC ${CMAKE_CURRENT_LIST_DIR}/boost_sources.cpp)
+target_link_libraries(drover_boost PUBLIC Boost::headers Threads::Threads)

@@ -90,8 +90,43 @@ bool Journey::choose_itinerary() {
   const bool resolvable = !outcome_.fault && (!goal_.relative() || add_this_runs_work(start));
   if (resolvable) {
     itinerary_ = itinerary_for(means_.migrations, start, goal_);
+    outcome_.fault = itinerary_->revisions.empty() ? std::nullopt : changed_since_plan();
   }
-  return resolvable;
+  return resolvable && !outcome_.fault;
+}
+
+/// What this run itself did before it was cut short is no change.
+std::optional<TenantFault> Journey::changed_since_plan() const {
+  const std::optional<PlannedStart>& planned = tenant_.target().planned;
+  const History& history = tenant_.history();
+  const bool ours =
+      std::any_of(history.applied.begin(), history.applied.end(), [&](const AppliedRevision& row) {
+        return !row.run.empty() && row.run == means_.options.by.run;
+      });
+  if (!planned || ours) {
+    return std::nullopt;
+  }
+  PlannedStart now{history.tenant.epoch, {}};
+  for (const RevisionId& id : outcome_.from) {
+    now.heads.push_back(id.value);
+  }
+  std::sort(now.heads.begin(), now.heads.end());
+  if (now == *planned) {
+    return std::nullopt;
+  }
+  const auto names = [](const std::vector<std::string>& heads) {
+    return heads.empty() ? std::string("base") : fmt::format("{}", fmt::join(heads, ", "));
+  };
+  return found(ErrorCode::incomplete,
+               "changed_since_plan",
+               now.heads == planned->heads
+                   ? fmt::format("the tenant's history has changed since the run was planned, and "
+                                 "is at {} again",
+                                 names(now.heads))
+                   : fmt::format("the tenant is at {}, and was at {} when the run was planned",
+                                 names(now.heads),
+                                 names(planned->heads)),
+               "Make a new plan for it.");
 }
 
 /// What this run did before it was cut short does not count as where the tenant started.

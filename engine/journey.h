@@ -59,6 +59,7 @@ class Journey {
   bool prepare(KeptSession* kept);
   bool choose_itinerary();
   bool add_this_runs_work(RevisionSet& start);
+  std::optional<TenantFault> changed_since_plan() const;
   bool plan();
   void start_on(std::vector<Step> steps);
   Next run_plan();

@@ -5,13 +5,24 @@
 
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/dialect.h"
 #include "engine/secret.h"
 
 namespace drover::engine {
+
+/// A history, as a plan saw it.
+struct PlannedStart {
+  std::int64_t epoch = 0;
+  std::vector<std::string> heads;  ///< Ids, sorted.
+
+  bool operator==(const PlannedStart&) const = default;
+};
 
 struct Target {
   Dialect dialect = Dialect::sqlite;
@@ -33,6 +44,10 @@ struct Target {
 
   /// What the history must say the tenant is (History::tenant.uid); empty: not known yet.
   std::string uid = {};
+
+  /// Where the history stood when the run was planned; a tenant that has been changed since is left
+  /// alone, unless nothing is to be done to it. Nullopt: wherever it stands.
+  std::optional<PlannedStart> planned = {};
 
   bool operator==(const Target&) const = default;
 };

@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,6 +27,7 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "orchestrator/control.h"
 #include "orchestrator/outcome.h"
 #include "orchestrator/tenant.h"
 
@@ -75,11 +77,12 @@ struct RunRequest {
   std::vector<TenantId> tenants;
   std::map<std::string, std::string> texts;  ///< SHA-256 -> bytes of each migration file.
   std::map<std::string, std::string> files;  ///< File name -> SHA-256.
+  std::string plan = {};                     ///< The text of its plan file; empty: it has none.
 };
 
 struct RunRecord {
   RunId id;
-  RunRequest request;  ///< `tenants` and `texts` are empty here; ask tenants_of() and text_of().
+  RunRequest request;  ///< `tenants`, `texts` and `plan` are empty here; see the calls for them.
   Owner owner;
   RunState state = RunState::running;
   int exit_status = 0;
@@ -164,6 +167,15 @@ struct Retention {
   std::size_t runs = 1000;  ///< Of every environment together, the newest.
 };
 
+/// A tenant that is kept out of runs.
+struct Hold {
+  TenantId tenant;
+  std::string reason;
+  std::string owner;              ///< Who holds it: "alice@host".
+  WallTime since = {};            ///< By the store's clock.
+  std::optional<WallTime> until;  ///< Nullopt: until it is removed.
+};
+
 class Journal {
  public:
   Journal() = default;
@@ -218,6 +230,32 @@ class Journal {
 
   /// The bytes of every migration file of `run`, by file name.
   virtual std::map<std::string, std::string> texts_of(const RunId& run) = 0;
+
+  /// The text of the run's plan file; empty when it has none.
+  virtual std::string plan_of(const RunId& run) = 0;
+
+  /// Leaves `control` for whoever runs `run`. Throws Error usage: unknown_run.
+  virtual void send_control(const RunId& run, const Control& control) = 0;
+
+  /// What was sent to `run` since the last call of any process, the oldest first.
+  virtual std::vector<Control> take_controls(const RunId& run) = 0;
+
+  /// `who` approves the gate of a stage of `run`; twice is once. Throws Error usage: unknown_run.
+  virtual void approve_stage(const RunId& run,
+                             const std::string& stage,
+                             const std::string& who) = 0;
+
+  /// Who approved what, by stage. Throws Error usage: unknown_run.
+  virtual std::map<std::string, std::set<std::string>> stage_approvals(const RunId& run) = 0;
+
+  /// Keeps a tenant out of runs; one that is held already gets the new reason, owner and end.
+  virtual void add_hold(const std::string& environment, const Hold& hold) = 0;
+
+  /// False when it was not held.
+  virtual bool remove_hold(const std::string& environment, const TenantId& tenant) = 0;
+
+  /// Those that have not ended, by tenant.
+  virtual std::vector<Hold> holds(const std::string& environment) = 0;
 
   /// How long each tenant's last successful change took, for "slowest known first".
   virtual std::map<TenantId, std::chrono::milliseconds> durations(

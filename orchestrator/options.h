@@ -17,6 +17,7 @@
 #include "engine/error.h"
 #include "engine/secret.h"
 #include "orchestrator/journal.h"
+#include "orchestrator/rollout_options.h"
 #include "orchestrator/tenant.h"
 
 namespace drover::orchestrator {
@@ -114,61 +115,6 @@ struct BackupOptions {
   Provider provider = Provider::pg_dump;
   std::filesystem::path directory;
   std::optional<std::chrono::milliseconds> max_age;  ///< nullopt: always make a new one.
-  Place place;
-};
-
-/// A number of tenants, or a share of them (rounded down).
-struct Amount {
-  enum class Of { tenants, percent };
-  std::size_t value = 0;
-  Of of = Of::tenants;
-
-  bool operator==(const Amount&) const = default;
-};
-
-/// When a stage has failed: N tolerates N failures and trips on the next.
-struct StageBudget {
-  std::optional<Amount> failures;
-  bool strict = false;  ///< Keep so few in flight that at most N + 1 can ever fail.
-};
-
-/// Asks a database whether a stage went well.
-struct Probe {
-  enum class On { tenant };
-  On on = On::tenant;
-  std::string sql;
-};
-
-/// What must hold before the next stage begins.
-struct Gate {
-  std::chrono::milliseconds soak{0};
-  std::size_t approvals = 0;
-  std::optional<Probe> probe;
-};
-
-/// When tenants of a stage may be started. `to` before `from` runs over midnight.
-struct Window {
-  std::vector<std::chrono::weekday> days;  ///< On which it opens.
-  std::chrono::minutes from{0};            ///< Since midnight.
-  std::chrono::minutes to{0};
-  std::string zone;  ///< "Europe/Berlin"
-};
-
-struct Stage {
-  std::string name;
-  Labels labels;                       ///< All of them must fit; empty: any.
-  std::optional<std::size_t> percent;  ///< Of the whole fleet.
-  bool takes_rest = false;             ///< No `select`: whoever no earlier stage took.
-  std::optional<std::size_t> in_flight;
-  StageBudget budget;
-  Gate gate;
-  std::optional<Window> window;
-  Place place;
-};
-
-struct RolloutOptions {
-  std::optional<std::size_t> fingerprint_budget;  ///< Failures of one cause that a run tolerates.
-  std::vector<Stage> stages;                      ///< The last one takes the rest.
   Place place;
 };
 

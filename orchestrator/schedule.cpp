@@ -1,6 +1,7 @@
 #include "orchestrator/schedule.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <numeric>
 #include <string_view>
@@ -56,18 +57,32 @@ Schedule::Server::Server(std::string server_name, const Limits& limits)
     : name(std::move(server_name)), limit(limits.per_server), health(limits.server_pause) {}
 
 Schedule::Schedule(std::vector<ScheduledTenant> tenants, const ScheduleOptions& options)
-    : limits_(options.limits), failure_budget_(options.failure_budget), random_(options.seed) {
+    : options_(options),
+      limits_(options.limits),
+      random_(options.seed),
+      failures_(options.failed_before) {
   put_in_order(tenants);
   take_in(std::move(tenants));
 }
 
-/// The slowest known first, so that no giant is left for the end; then the others as they came.
+/// Usually the slowest known first, so that no giant is left for the end; then the others as they
+/// came.
 void Schedule::put_in_order(const std::vector<ScheduledTenant>& tenants) {
   std::vector<std::size_t> order(tenants.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return tenants[a].known_duration > tenants[b].known_duration;  // nullopt is the smallest
-  });
+  const auto goes_before = [&](std::size_t a, std::size_t b) {
+    constexpr std::uint64_t kUnknown = std::numeric_limits<std::uint64_t>::max();
+    switch (options_.order) {
+      case StartOrder::slowest:
+        return tenants[a].known_duration > tenants[b].known_duration;  // nullopt is the smallest
+      case StartOrder::smallest:
+        return tenants[a].bytes.value_or(kUnknown) < tenants[b].bytes.value_or(kUnknown);
+      case StartOrder::listed:
+        break;
+    }
+    return false;
+  };
+  std::stable_sort(order.begin(), order.end(), goes_before);
   tenants_.resize(tenants.size());
   for (std::size_t rank = 0; rank < order.size(); ++rank) {
     tenants_[order[rank]].rank = rank;
@@ -101,9 +116,11 @@ Actions Schedule::tick(SteadyTime now) {
 }
 
 Actions Schedule::settle(SteadyTime now) {
+  now_ = now;
   if (!begun_) {
     begun_ = true;
     quarantine();
+    check_budget();
     for (std::size_t i = 0; i < servers_.size(); ++i) {
       refresh(i);
     }
@@ -185,10 +202,50 @@ Actions Schedule::halt(Halt why, SteadyTime now) {
 }
 
 std::optional<SteadyTime> Schedule::wake_at() const noexcept {
-  if (phase_ != Phase::running || look_at_ == SteadyTime::max()) {
+  if (phase_ != Phase::running) {
     return std::nullopt;
   }
-  return look_at_;
+  SteadyTime wake = look_at_;
+  const bool only_too_early =
+      !paused_ && !ready_.empty() && in_flight_ < room() && not_before() > now_;
+  if (only_too_early && not_before() < closes_) {
+    wake = std::min(wake, not_before());
+  }
+  return wake == SteadyTime::max() ? std::nullopt : std::optional(wake);
+}
+
+/// In strict mode, so few that even if all of them failed it would be one more than is tolerated.
+std::size_t Schedule::room() const noexcept {
+  if (!options_.strict || !options_.failure_budget) {
+    return limits_.in_flight;
+  }
+  const std::size_t most = *options_.failure_budget + 1;
+  return std::min(limits_.in_flight, most > failures_ ? most - failures_ : 0);
+}
+
+SteadyTime Schedule::not_before() const noexcept {
+  return std::max(opens_, next_start_);
+}
+
+bool Schedule::all_started() const noexcept {
+  return std::none_of(tenants_.begin(), tenants_.end(), [](const Tenant& tenant) {
+    return tenant.where == Where::queued;
+  });
+}
+
+bool Schedule::skip(std::size_t tenant_index, const std::string& reason) {
+  Tenant& tenant = tenants_.at(tenant_index);
+  if (tenant.where != Where::queued) {
+    return false;
+  }
+  std::deque<std::size_t>& queue = servers_[tenant.server].queue;
+  queue.erase(std::find(queue.begin(), queue.end(), tenant_index));
+  TenantOutcome outcome = last_of(tenant);
+  outcome.outcome = is_open(outcome) ? outcome.outcome : Outcome::skipped;
+  outcome.reason = reason;
+  finish(tenant_index, std::move(outcome), Blame::server);
+  refresh(tenant.server);
+  return true;
 }
 
 std::vector<PausedServer> Schedule::paused() const {
@@ -280,8 +337,8 @@ void Schedule::refresh(std::size_t server_index) {
 }
 
 void Schedule::fill(SteadyTime now) {
-  while (phase_ == Phase::running && in_flight_ < limits_.in_flight && now < trusted_until_ &&
-         !ready_.empty()) {
+  while (phase_ == Phase::running && !paused_ && in_flight_ < room() && now >= not_before() &&
+         now < std::min(trusted_until_, closes_) && !ready_.empty()) {
     start(ready_.begin()->second, now);
   }
 }
@@ -298,6 +355,7 @@ void Schedule::start(std::size_t server_index, SteadyTime now) {
   tenant.started = now;
   ++server.in_flight;
   ++in_flight_;
+  next_start_ = options_.delay.count() > 0 ? now + options_.delay : next_start_;
   actions_.emplace_back(StartTenant{tenant_index, tenant.crashed_starts + tenant.spent + 1});
   refresh(server_index);
 }
@@ -329,10 +387,24 @@ void Schedule::finish(std::size_t tenant_index, TenantOutcome outcome, Blame bla
   ++ended_;
   outcome.attempts = tenant.tried;
   const bool failed = blame == Blame::tenant && counts_as_failure(outcome);
+  const std::optional<Halt> wider =
+      failed && options_.on_failure ? options_.on_failure(outcome) : std::nullopt;
   actions_.emplace_back(FinishTenant{tenant_index, std::move(outcome)});
   tenant.last.reset();
-  if (failed && ++failures_ > failure_budget_.value_or(tenants_.size())) {
-    stop_because(over_budget(failures_, *failure_budget_, tenants_.size()));
+  if (!failed) {
+    return;
+  }
+  ++failures_;
+  check_budget();
+  if (wider) {
+    stop_because(*wider);
+  }
+}
+
+void Schedule::check_budget() {
+  if (options_.failure_budget && failures_ > *options_.failure_budget) {
+    const std::size_t planned = options_.planned == 0 ? tenants_.size() : options_.planned;
+    stop_because(over_budget(failures_, *options_.failure_budget, planned));
   }
 }
 

@@ -7,7 +7,8 @@
 /// turn.h; this file puts them together.
 ///
 /// Promises: every tenant is finished exactly once. In flight never exceeds the limits, of the run
-/// and of each server. After `failure_budget` + 1 failures nothing is started any more. Trying
+/// and of each server. After `failure_budget` + 1 failures nothing is started any more; in strict
+/// mode so few are in flight that no more than that can ever fail. Trying
 /// again ends: each tenant at most three times for one cause, each server when it was paused for
 /// `limits.server_pause` in total without doing anything well.
 ///
@@ -15,10 +16,12 @@
 
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <random>
@@ -33,6 +36,7 @@
 #include "orchestrator/adaptive_limit.h"
 #include "orchestrator/options.h"
 #include "orchestrator/outcome.h"
+#include "orchestrator/rollout_options.h"
 #include "orchestrator/server_health.h"
 
 namespace drover::orchestrator {
@@ -41,18 +45,9 @@ struct ScheduledTenant {
   TenantId id;
   std::string server;
   std::optional<std::chrono::milliseconds> known_duration;  ///< Of its last change.
-  int crashed_starts = 0;  ///< How often a process died while it was under way.
+  int crashed_starts = 0;                   ///< How often a process died while it was under way.
+  std::optional<std::uint64_t> bytes = {};  ///< Of its data.
 };
-
-struct ScheduleOptions {
-  Limits limits;
-  std::optional<std::size_t> failure_budget;  ///< Failures that are tolerated; nullopt: all.
-  std::uint32_t seed = 0;                     ///< Of the jitter between probes.
-};
-
-/// The failures that a run of `planned` tenants tolerates when nobody said how many: a tenth, at
-/// least one. None are counted for a single tenant.
-std::optional<std::size_t> default_failure_budget(std::size_t planned) noexcept;
 
 /// Why a run was stopped before its end.
 struct Halt {
@@ -64,6 +59,25 @@ struct Halt {
 
 /// The halt that `error` leads to.
 Halt halt_for(const Error& error);
+
+struct ScheduleOptions {
+  Limits limits;
+  std::optional<std::size_t> failure_budget;  ///< Failures that are tolerated; nullopt: all.
+  std::uint32_t seed = 0;                     ///< Of the jitter between probes.
+  bool strict = false;  ///< In flight never exceeds failure_budget + 1 less the failures so far.
+  std::size_t failed_before = 0;  ///< Failures of earlier processes that the budget counts.
+  std::size_t planned = 0;        ///< For messages: tenants, settled ones too; 0: those given.
+  StartOrder order = StartOrder::slowest;
+  std::chrono::milliseconds delay{0};  ///< Between two starts.
+
+  /// Told of each failure that is the tenant's own; a halt that it returns stops the schedule
+  /// before anything else is started.
+  std::function<std::optional<Halt>(const TenantOutcome&)> on_failure = {};
+};
+
+/// The failures that a run of `planned` tenants tolerates when nobody said how many: a tenth, at
+/// least one. None are counted for a single tenant.
+std::optional<std::size_t> default_failure_budget(std::size_t planned) noexcept;
 
 /// A server that nothing is started on for now.
 struct PausedServer {
@@ -137,6 +151,24 @@ class Schedule {
   /// As drain, because of `why`. Only the first halt counts.
   Actions halt(Halt why, engine::SteadyTime now);
 
+  /// Nothing is started until go_on(); what is under way comes to its end.
+  void pause() noexcept { paused_ = true; }
+  void go_on() noexcept { paused_ = false; }
+
+  /// Nothing is started before `from`, nor at `until` or later.
+  void start_between(engine::SteadyTime from, engine::SteadyTime until) noexcept {
+    opens_ = from;
+    closes_ = until;
+  }
+
+  /// At most so many at once from now on; at least one.
+  void throttle(std::size_t in_flight) noexcept {
+    limits_.in_flight = std::max<std::size_t>(in_flight, 1);
+  }
+
+  /// Leaves a tenant out that waits for its turn. False: its turn has come, or it has ended.
+  bool skip(std::size_t tenant, const std::string& reason);
+
   /// Nothing is started at `until` or later, as long as nobody says otherwise.
   void trust_lease_until(engine::SteadyTime until) noexcept { trusted_until_ = until; }
 
@@ -145,7 +177,9 @@ class Schedule {
 
   bool finished() const noexcept { return ended_ == tenants_.size(); }
   bool stopping() const noexcept { return phase_ != Phase::running; }
+  bool all_started() const noexcept;
   std::size_t in_flight() const noexcept { return in_flight_; }
+  std::size_t server_count() const noexcept { return servers_.size(); }
   std::size_t limit_of(std::size_t server) const { return servers_.at(server).limit.value(); }
   std::vector<PausedServer> paused() const;
 
@@ -195,6 +229,7 @@ class Schedule {
   void put_in_order(const std::vector<ScheduledTenant>& tenants);
   Actions settle(engine::SteadyTime now);
   void quarantine();
+  void check_budget();
 
   // Servers: what is due when.
   void look_after_servers(engine::SteadyTime now);
@@ -205,6 +240,8 @@ class Schedule {
 
   // Tenants: their turns.
   void fill(engine::SteadyTime now);
+  std::size_t room() const noexcept;
+  engine::SteadyTime not_before() const noexcept;
   void start(std::size_t server, engine::SteadyTime now);
   void requeue(std::size_t tenant);
   void try_again(std::size_t tenant);
@@ -232,13 +269,18 @@ class Schedule {
 
   std::vector<Tenant> tenants_;
   std::vector<Server> servers_;
+  const ScheduleOptions options_;
   Limits limits_;
-  std::optional<std::size_t> failure_budget_;
   std::minstd_rand random_;
 
   Phase phase_ = Phase::running;
   bool begun_ = false;
   bool halted_ = false;
+  bool paused_ = false;
+  engine::SteadyTime now_ = engine::SteadyTime::min();         ///< Of the last event.
+  engine::SteadyTime next_start_ = engine::SteadyTime::min();  ///< For the delay between starts.
+  engine::SteadyTime opens_ = engine::SteadyTime::min();
+  engine::SteadyTime closes_ = engine::SteadyTime::max();
   engine::SteadyTime trusted_until_ = engine::SteadyTime::max();
   std::size_t in_flight_ = 0;
   std::size_t ended_ = 0;

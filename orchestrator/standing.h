@@ -4,6 +4,7 @@
 
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,6 +24,7 @@ struct TenantStanding {
   std::vector<engine::RevisionId> pending;  ///< In the order to run them.
   std::string progress;  ///< Of a partial tenant: "1 of 3 units of revision '0004' done".
   std::string uid;       ///< Empty: it has no history.
+  std::int64_t epoch = 0;
   std::optional<engine::TenantFault> fault;
 };
 

@@ -30,6 +30,8 @@ const std::map<std::string, std::set<std::string>> kMayInclude{
     {"orchestrator/inventory", {"orchestrator", "engine", "engine/base"}},
     {"orchestrator/store", {"orchestrator", "engine", "engine/base"}},
     {"orchestrator/settings", {"orchestrator", "engine", "engine/base"}},
+    {"orchestrator/plan", {"orchestrator", "engine", "engine/base"}},
+    {"orchestrator/gates", {"orchestrator", "engine", "engine/base"}},
     {"orchestrator/report", {"orchestrator", "engine", "engine/base"}},
     {"orchestrator/api", {"*"}},
     {"orchestrator/cli", {"*"}},
@@ -40,15 +42,16 @@ const std::map<std::string, std::set<std::string>> kMayInclude{
 const std::map<std::string, std::set<std::string>> kThirdParty{
     {"fmt/", {"*"}},
     {"spdlog/", {"engine/base", "orchestrator/cli"}},
-    {"openssl/", {"engine/base"}},
+    {"openssl/", {"engine/base", "orchestrator/plan"}},
     {"utf8proc.h", {"engine/base"}},
     {"libpq-fe.h", {"engine/postgres"}},
     {"sqlite3.h", {"engine/sqlite", "orchestrator/store", "orchestrator/inventory"}},
     {"pqxx/", {"orchestrator/store", "orchestrator/inventory"}},
     {"pg_query.h", {"engine/parse"}},
     {"yaml-cpp/", {"orchestrator/settings"}},
-    {"nlohmann/", {"orchestrator/report", "orchestrator/inventory"}},
-    {"boost/", {"orchestrator/run"}},
+    {"nlohmann/", {"orchestrator/report", "orchestrator/inventory", "orchestrator/plan"}},
+    {"boost/", {"orchestrator/run", "orchestrator/gates"}},
+    {"date/", {"orchestrator/gates"}},
     {"tbb/", {"engine/files", "engine/parse"}},
 };
 

@@ -53,6 +53,7 @@ class Listener final : public fleet::run::RunObserver {
       : on_tenant_(on_tenant) {}
 
   void on_progress(const fleet::ProgressSnapshot& /*snapshot*/) override {}
+  void on_stage(const std::string& /*name*/, orchestrator::StageMoved::To /*to*/) override {}
   void on_event(const std::string& /*text*/) override {}
   void on_tenant(const fleet::TenantOutcome& outcome) override {
     if (on_tenant_) {

@@ -11,9 +11,14 @@
 #include "engine/base/sha256.h"
 #include "engine/postgres/pg_blocker_watch.h"
 #include "engine/revision_ref.h"
+#include "orchestrator/api/fleet_checks.h"
+#include "orchestrator/api/fleet_plan.h"
 #include "orchestrator/api/fleet_status.h"
 #include "orchestrator/api/fleet_worker.h"
 #include "orchestrator/api/no_journal.h"
+#include "orchestrator/gates/http_url.h"
+#include "orchestrator/gates/window.h"
+#include "orchestrator/plan/plan_file.h"
 #include "orchestrator/run/coordinator.h"
 #include "orchestrator/run/pool_dispatcher.h"
 
@@ -53,8 +58,11 @@ void take_options(const std::string& text, FleetRunRequest& request) {
   request.create_files = says("create_files");
 }
 
-std::string verb_of(const engine::Goal& goal) {
-  return goal.direction == engine::Direction::up ? "upgrade" : "downgrade";
+constexpr std::string_view kRollback = "rollback";
+
+const std::vector<Stage>& stages_of(const Environment& environment) {
+  static const std::vector<Stage> kNone;
+  return environment.rollout ? environment.rollout->stages : kNone;
 }
 
 /// Outcomes that a run which goes on leaves as they are. Whoever goes on with a run that halted
@@ -80,8 +88,15 @@ Error not_supported(std::string_view what, std::string hint) {
 
 FleetRun::FleetRun(Workspace& workspace, FleetRunRequest request)
     : workspace_(workspace), request_(std::move(request)), owner_(ourselves()) {
+  if (request_.rollback_of) {
+    take_rollback();
+    return;
+  }
   migrations_ = workspace_.migrations();
   digest_ = migrations_->digest();
+  if (request_.plan) {
+    take_plan();
+  }
 }
 
 FleetRun::FleetRun(Workspace& workspace, const std::optional<std::string>& id)
@@ -110,6 +125,13 @@ FleetRun::FleetRun(Workspace& workspace, const std::optional<std::string>& id)
 
 FleetRun::~FleetRun() = default;
 
+std::string FleetRun::verb() const {
+  if (request_.rollback_of) {
+    return std::string(kRollback);
+  }
+  return request_.goal.direction == engine::Direction::up ? "upgrade" : "downgrade";
+}
+
 Journal& FleetRun::journal() {
   if (Journal* kept = workspace_.journal()) {
     return *kept;
@@ -123,7 +145,24 @@ Journal& FleetRun::journal() {
 void FleetRun::check() {
   refuse_what_is_not_there();
   refuse_batches();
-  if (!request_.goal.relative()) {
+  for (const Stage& stage : stages_of(workspace_.environment())) {
+    if (stage.window) {
+      gates::check_window(*stage.window, stage.place);
+    }
+    for (const Check& check : stage.gate.checks) {
+      const auto* http = std::get_if<HttpProbe>(&check.what);
+      if (http != nullptr && !gates::is_checkable_url(http->url)) {
+        throw Error(ErrorCode::usage,
+                    "invalid_setting",
+                    fmt::format("the gate of stage '{}' asks {}, which is no URL that can be asked",
+                                stage.name,
+                                gates::shown_url(http->url)),
+                    "Write http://HOST:PORT/PATH; for anything else, https too, use a command.",
+                    stage.place);
+      }
+    }
+  }
+  if (!request_.goal.relative() && !request_.rollback_of) {
     if (request_.goal.direction == engine::Direction::up) {
       engine::resolve_upgrade(migrations_->graph(), request_.goal.target, {});
     } else {
@@ -135,10 +174,6 @@ void FleetRun::check() {
 /// A canary stage or a required backup that is silently left out would be a broken promise.
 void FleetRun::refuse_what_is_not_there() const {
   const Environment& environment = workspace_.environment();
-  if (environment.rollout) {
-    throw not_supported("run rollouts in stages",
-                        "Take `rollout:` out of the environment to run it in one stage.");
-  }
   if (environment.backup && environment.backup->policy == BackupOptions::Policy::required) {
     throw not_supported("take backups before a change",
                         "Set `backup: {policy: none}` and take them by other means.");
@@ -178,8 +213,8 @@ void FleetRun::refuse_batches() const {
 
 /// One tenant that cannot go back stops the downgrade for all of them, before anything is undone.
 void FleetRun::refuse_irreversible(engine::SteadyTime deadline) {
-  if (request_.goal.direction == engine::Direction::up) {
-    return;
+  if (request_.goal.direction == engine::Direction::up || request_.rollback_of) {
+    return;  // a rollback's plan says what it undoes
   }
   for (const auto& [id, count] : forecast({deadline, {}}).revisions) {
     const engine::Migration& migration = *migrations_->find(id);
@@ -243,12 +278,16 @@ RunForecast FleetRun::forecast(const engine::Patience& patience) {
 RunRequest FleetRun::run_request() const {
   RunRequest wanted;
   wanted.environment = workspace_.environment().name;
-  wanted.verb = verb_of(request_.goal);
+  wanted.verb = verb();
   wanted.target = request_.goal.target;
   wanted.digest = digest_;
   wanted.options = options_text(request_);
+  wanted.plan = plan_ ? plan::to_text(*plan_) : std::string();
   for (const Tenant& tenant : request_.tenants) {
     wanted.tenants.push_back(tenant.id);
+  }
+  for (const TenantOutcome& vanished : settled_) {
+    wanted.tenants.push_back(vanished.id);
   }
   for (const engine::Migration& migration : migrations_->in_order()) {
     const std::string sum = engine::base::sha256_hex(*migration.text);
@@ -272,6 +311,10 @@ void FleetRun::begin(Journal& journal) {
 bool FleetRun::take_up_equal_run(Journal& journal, const RunRequest& wanted) {
   const std::optional<RunRecord> old = journal.resumable(wanted.environment);
   if (!old) {
+    return false;
+  }
+  if (request_.plan && journal.plan_of(old->id) != plan::to_text(*request_.plan)) {
+    journal.finish_run(old->id, RunState::abandoned, old->exit_status);
     return false;
   }
   const RunRequest& was = old->request;
@@ -298,9 +341,15 @@ void FleetRun::adopt(Journal& journal, const RunRecord& record) {
   id_ = record.id;
   resumed_ = true;
   digest_ = record.request.digest;
-  request_.goal.direction =
-      record.request.verb == "downgrade" ? engine::Direction::down : engine::Direction::up;
-  request_.goal.target = record.request.target;
+  if (record.request.verb == kRollback) {
+    request_.rollback_of = record.request.target;
+    take_rollback();
+    digest_ = record.request.digest;
+  } else {
+    request_.goal.direction =
+        record.request.verb == "downgrade" ? engine::Direction::down : engine::Direction::up;
+    request_.goal.target = record.request.target;
+  }
   take_options(record.request.options, request_);
   migrations_ = std::make_shared<const engine::MigrationSet>(
       engine::api::load_migrations(journal.texts_of(record.id)));
@@ -310,13 +359,22 @@ void FleetRun::adopt(Journal& journal, const RunRecord& record) {
   }
   const std::vector<JournalTenant> known = journal.tenants_of(record.id);
   crashed_starts_ = run::crashed_starts(known);
+  plan_.reset();
+  if (const std::string text = journal.plan_of(record.id); !text.empty()) {
+    plan_ = plan::from_text(text, fmt::format("the plan of run {}", record.id.value));
+    check_strategy();
+  }
   request_.tenants.clear();
+  settled_.clear();
   for (const JournalTenant& tenant : known) {
     const auto found = fleet.find(tenant.outcome.id);
     if (is_settled(tenant, record)) {
       settled_.push_back(tenant.outcome);
     } else if (found != fleet.end()) {
       request_.tenants.push_back(*found->second);
+      if (!tenant.started) {
+        untouched_.insert(tenant.outcome.id);
+      }
     } else {
       TenantOutcome vanished = tenant.outcome;
       vanished.outcome = Outcome::vanished;
@@ -332,7 +390,8 @@ void FleetRun::adopt(Journal& journal, const RunRecord& record) {
 std::vector<Tenant> FleetRun::settle_current(Journal& journal,
                                              run::RunObserver& observer,
                                              engine::SteadyTime deadline) {
-  const bool useful = request_.goal.direction == engine::Direction::up && !request_.goal.relative();
+  const bool useful = request_.goal.direction == engine::Direction::up &&
+                      !request_.goal.relative() && targets_.empty();
   std::map<std::string, std::size_t> by_database;
   for (const Tenant& tenant : request_.tenants) {
     if (tenant.target.dialect == engine::Dialect::postgres) {
@@ -400,13 +459,21 @@ run::RunResult FleetRun::run(run::RunObserver& observer, engine::SteadyTime dead
   Journal& store = journal();
   if (!resumed_) {
     refuse_irreversible(deadline);
+    check_fleet_requirements(deadline);
+    plan_stages(deadline);
+    refuse_irreversible_steps();
     begin(store);
+    for (const TenantOutcome& vanished : settled_) {
+      store.record(TenantFinished{id_, vanished});
+    }
   }
+  take_starts();
   const std::map<TenantId, std::string> uids = store.uids(workspace_.environment().name);
   for (Tenant& tenant : request_.tenants) {
     const auto known = uids.find(tenant.id);
     tenant.target.uid = known == uids.end() ? std::string() : known->second;
   }
+  settle_held(store, observer);
   std::vector<Tenant> rest = settle_current(store, observer, deadline);
   run::RunResult result = coordinate(store, std::move(rest), observer, deadline);
   for (TenantOutcome& outcome : settled_) {
@@ -438,7 +505,8 @@ run::RunResult FleetRun::coordinate(Journal& journal,
   FleetWorker worker({workspace_.sessions(), clock, *migrations_, watch, gate},
                      executor_options(),
                      request_.goal,
-                     rest);
+                     rest,
+                     targets_);
   FleetProbe probe(workspace_.sessions(), workspace_.environment().timeouts.connect);
   run::PoolDispatcher dispatcher(worker,
                                  std::min(limit.in_flight, std::max<std::size_t>(rest.size(), 1)));
@@ -451,8 +519,12 @@ run::RunResult FleetRun::coordinate(Journal& journal,
   plan.limits = limit;
   plan.failure_budget = default_failure_budget(rest.size());
   plan.probe_timeout = workspace_.environment().timeouts.connect;
+  if (plan_) {
+    plan.rollout = stages_for(journal, rest);
+  }
   plan.tenants = std::move(rest);
-  run::Coordinator coordinator(clock, dispatcher, probe, journal, observer);
+  FleetChecks checks(workspace_, journal, id_, plan_ ? &*plan_ : nullptr);
+  run::Coordinator coordinator(clock, dispatcher, probe, journal, observer, &checks);
   {
     const std::lock_guard lock(stopping_mutex_);
     coordinator_ = &coordinator;

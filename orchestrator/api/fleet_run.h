@@ -7,7 +7,8 @@
 ///
 /// Thread safety: one thread; drain() and cancel() from any.
 /// Errors: Error usage, before anything is begun: GraphError for a target that makes no sense,
-/// batch_not_supported, feature_not_supported, unknown_run, run_finished. RunInProgress when a
+/// batch_not_supported, feature_not_supported, unknown_run, run_finished, migrations_changed and
+/// strategy_changed for a plan that no longer fits, late_joiners. RunInProgress when a
 /// living run is in the way. Error storage from the journal.
 
 #pragma once
@@ -16,13 +17,16 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "engine/executor.h"
 #include "orchestrator/api/workspace.h"
 #include "orchestrator/outcome.h"
+#include "orchestrator/plan.h"
 #include "orchestrator/run/run_plan.h"
+#include "orchestrator/standing.h"
 
 namespace drover::orchestrator {
 
@@ -39,6 +43,11 @@ struct FleetRunRequest {
   bool create_files = false;
   std::optional<std::size_t> in_flight;   ///< Lower than the environment's limit, never above.
   std::optional<std::size_t> per_server;  ///< As above.
+  bool whole_fleet = true;                ///< `tenants` is no selection.
+  /// A run whose tenants go back to where they were; then `goal` and `tenants` follow from it.
+  std::optional<std::string> rollback_of = {};
+  /// What is to be done exactly; then `goal` and `tenants` are its.
+  std::optional<Plan> plan = {};
 };
 
 /// What a run will do, read from the tenants; for the question before it.
@@ -64,6 +73,9 @@ class FleetRun {
   /// Reads where the tenants stand; changes nothing.
   RunForecast forecast(const engine::Patience& patience = {});
 
+  /// What run() would do now, frozen. Changes nothing.
+  Plan make_plan(engine::SteadyTime deadline = engine::SteadyTime::max());
+
   /// Runs to the end. Every tenant of the request has an outcome in the result, those of an earlier
   /// try included. Throws as said above.
   run::RunResult run(run::RunObserver& observer,
@@ -73,6 +85,9 @@ class FleetRun {
   const RunId& id() const noexcept { return id_; }
   bool resumed() const noexcept { return resumed_; }
   const std::string& digest() const noexcept { return digest_; }
+
+  /// "upgrade", "downgrade", "rollback"
+  std::string verb() const;
   const FleetRunRequest& request() const noexcept { return request_; }
 
   void drain(int exit_status);
@@ -81,6 +96,18 @@ class FleetRun {
  private:
   void refuse_what_is_not_there() const;
   void refuse_batches() const;
+  void take_plan();
+  void take_rollback();
+  void leave_changed_since_run(std::vector<TenantStanding>& standings);
+  void refuse_irreversible_steps() const;
+  void check_fleet_requirements(engine::SteadyTime deadline);
+  void check_plan() const;
+  void plan_stages(engine::SteadyTime deadline);
+  void settle_held(Journal& journal, run::RunObserver& observer);
+  std::vector<TenantStanding> standings(engine::SteadyTime deadline);
+  void check_strategy() const;
+  void take_starts();
+  RolloutRules stages_for(Journal& journal, const std::vector<Tenant>& rest);
   void refuse_irreversible(engine::SteadyTime deadline);
   Journal& journal();
   void begin(Journal& journal);
@@ -105,9 +132,13 @@ class FleetRun {
   std::string digest_;
   RunId id_;
   Owner owner_;
+  std::map<TenantId, std::string> targets_;  ///< Of a rollback: where each tenant was before,
+  std::map<TenantId, std::vector<engine::RevisionId>> left_at_;  ///< ... and after the run.
+  std::optional<Plan> plan_;  ///< Of a run in stages, or of one that applies a plan.
   bool resumed_ = false;
   engine::SteadyTime lease_taken_;
   std::map<TenantId, int> crashed_starts_;
+  std::set<TenantId> untouched_;        ///< Of a resumed run: nobody has started them.
   std::vector<TenantOutcome> settled_;  ///< Outcomes that need no coordinator.
   std::unique_ptr<Journal> no_journal_;
 

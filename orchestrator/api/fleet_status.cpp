@@ -206,6 +206,7 @@ class StatusReader {
                        std::move(status.pending),
                        std::move(status.progress),
                        std::move(status.history.tenant.uid),
+                       status.history.tenant.epoch,
                        std::move(status.fault)};
     const std::lock_guard lock(done_mutex_);
     ++done_;

@@ -107,15 +107,21 @@ TenantOutcome outcome_of(const Tenant& tenant, const engine::ApplyOutcome& outco
     result.uid = outcome.uid;
   }
   result.fault = outcome.fault;
+  if (outcome.fault && outcome.fault->kind == "changed_since_plan") {
+    result.outcome = Outcome::skipped;
+    result.reason = outcome.fault->kind;
+  }
   return result;
 }
 
 FleetWorker::FleetWorker(const WorkerMeans& means,
                          engine::ExecutorOptions options,
                          engine::Goal goal,
-                         const std::vector<Tenant>& fleet)
+                         const std::vector<Tenant>& fleet,
+                         std::map<TenantId, std::string> targets)
     : clock_(means.clock),
       goal_(std::move(goal)),
+      targets_(std::move(targets)),
       executor_(means.sessions,
                 means.clock,
                 means.migrations,
@@ -152,15 +158,22 @@ void FleetWorker::put_kept(engine::KeptSession session) {
 }
 
 TenantOutcome FleetWorker::work(const Tenant& tenant,
-                                int /*attempt*/,
+                                int attempt,
                                 const engine::Patience& patience) {
   const engine::SteadyTime start = clock_.now();
   engine::ApplyOutcome outcome;
   try {
     engine::KeptSession kept = take_kept(tenant);
     const bool shared = is_shared(tenant);
-    outcome =
-        executor_.apply(tenant.target, facts_of(tenant), goal_, patience, shared ? &kept : nullptr);
+    engine::Target target = tenant.target;
+    if (attempt > 1) {
+      target.planned.reset();  // what has changed since may be what the first attempt did
+    }
+    engine::Goal goal = goal_;
+    if (const auto own = targets_.find(tenant.id); own != targets_.end()) {
+      goal.target = own->second;
+    }
+    outcome = executor_.apply(target, facts_of(tenant), goal, patience, shared ? &kept : nullptr);
     if (shared) {
       put_kept(std::move(kept));
     }

@@ -52,11 +52,13 @@ struct WorkerMeans {
 
 class FleetWorker final : public TenantWorker {
  public:
+  /// `targets` says where tenants go that do not go where `goal` says.
   /// Sessions to a database of which `fleet` has several tenants are kept from one to the next.
   FleetWorker(const WorkerMeans& means,
               engine::ExecutorOptions options,
               engine::Goal goal,
-              const std::vector<Tenant>& fleet);
+              const std::vector<Tenant>& fleet,
+              std::map<TenantId, std::string> targets = {});
 
   TenantOutcome work(const Tenant& tenant, int attempt, const engine::Patience& patience) override;
   void worker_idle() override;
@@ -68,6 +70,7 @@ class FleetWorker final : public TenantWorker {
 
   engine::Clock& clock_;
   const engine::Goal goal_;
+  const std::map<TenantId, std::string> targets_;
   const engine::Executor executor_;
   std::set<std::string> shared_;  ///< Connections that several tenants have.
   std::mutex kept_mutex_;         ///< Guards kept_.

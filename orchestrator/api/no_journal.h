@@ -29,6 +29,22 @@ class NoJournal final : public Journal {
   std::vector<JournalTenant> tenants_of(const RunId& /*run*/) override { return {}; }
   std::vector<EventRecord> events_of(const RunId& /*run*/) override { return {}; }
   std::map<std::string, std::string> texts_of(const RunId& /*run*/) override { return {}; }
+  std::string plan_of(const RunId& /*run*/) override { return {}; }
+  void send_control(const RunId& run, const Control& /*control*/) override { this->run(run.value); }
+  std::vector<Control> take_controls(const RunId& /*run*/) override { return {}; }
+  void approve_stage(const RunId& run,
+                     const std::string& /*stage*/,
+                     const std::string& /*who*/) override {
+    this->run(run.value);
+  }
+  std::map<std::string, std::set<std::string>> stage_approvals(const RunId& /*run*/) override {
+    return {};
+  }
+  void add_hold(const std::string& /*environment*/, const Hold& /*hold*/) override {}
+  bool remove_hold(const std::string& /*environment*/, const TenantId& /*tenant*/) override {
+    return false;
+  }
+  std::vector<Hold> holds(const std::string& /*environment*/) override { return {}; }
   std::map<TenantId, std::chrono::milliseconds> durations(
       const std::string& /*environment*/) override {
     return {};

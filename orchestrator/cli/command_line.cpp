@@ -97,19 +97,19 @@ Error unknown_verb(std::span<const VerbSpec> verbs, const std::string& name) {
   return {ErrorCode::usage, "unknown_verb", fmt::format("there is no verb '{}'", name), hint};
 }
 
-/// The verb that stands at `at`, of one word or two; its words are taken out.
+/// The verb that stands at `at`, of two words if there is such a one; its words are taken out.
 const VerbSpec& take_verb(Words& words, std::size_t at, std::span<const VerbSpec> verbs) {
   const std::string name = words[at];
   const auto begin = words.begin() + static_cast<std::ptrdiff_t>(at);
-  if (const VerbSpec* const verb = find_verb(verbs, name)) {
-    words.erase(begin);
-    return *verb;
-  }
   if (at + 1 < words.size()) {
     if (const VerbSpec* const verb = find_verb(verbs, name + " " + words[at + 1])) {
       words.erase(begin, begin + 2);
       return *verb;
     }
+  }
+  if (const VerbSpec* const verb = find_verb(verbs, name)) {
+    words.erase(begin);
+    return *verb;
   }
   throw unknown_verb(verbs, name);
 }

@@ -1,6 +1,7 @@
 #include "orchestrator/cli/run_session.h"
 
 #include <chrono>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -46,6 +47,12 @@ class Watcher final : public run::RunObserver {
     }
   }
 
+  void on_stage(const std::string& name, StageMoved::To to) override {
+    const bool had_gate = std::exchange(at_gate_, to == StageMoved::To::gate);
+    const char* const words[] = {
+        "begins", "is done; now its gate", had_gate ? "has passed its gate" : "is done"};
+    console_.say(fmt::format("stage {} {}", printable(name), words[static_cast<std::size_t>(to)]));
+  }
   void on_event(const std::string& text) override { console_.say(printable(text)); }
 
  private:
@@ -54,6 +61,7 @@ class Watcher final : public run::RunObserver {
   Console& console_;
   std::chrono::steady_clock::time_point last_line_ = std::chrono::steady_clock::now();
   std::size_t told_ = 0;
+  bool at_gate_ = false;  ///< The stage that was told last.
 };
 
 }  // namespace
@@ -78,17 +86,16 @@ int run_and_report(Workspace& workspace, FleetRun& run, Invocation& invocation) 
   }
   invocation.console.show_live("");
   const int status = result.exit_status();
-  const report::RunAccount account{
-      occasion_since(started, workspace.environment().name),
-      run.id().value,
-      run.request().goal.direction == engine::Direction::up ? "upgrade" : "downgrade",
-      run.request().goal.target,
-      run.digest(),
-      result.tenants,
-      result.summary,
-      result.halt,
-      result.interrupted.has_value(),
-      status};
+  const report::RunAccount account{occasion_since(started, workspace.environment().name),
+                                   run.id().value,
+                                   run.verb(),
+                                   run.request().goal.target,
+                                   run.digest(),
+                                   result.tenants,
+                                   result.summary,
+                                   result.halt,
+                                   result.interrupted.has_value(),
+                                   status};
   if (for_people(invocation)) {
     invocation.console.data(report::run_text(account, data_width()));
   } else {

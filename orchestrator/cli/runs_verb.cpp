@@ -4,6 +4,7 @@
 
 #include "orchestrator/cli/console.h"
 #include "orchestrator/cli/output.h"
+#include "orchestrator/cli/steering.h"
 #include "orchestrator/cli/verbs.h"
 #include "orchestrator/cli/workspace_of.h"
 #include "orchestrator/report/error_report.h"
@@ -14,17 +15,6 @@ namespace {
 
 constexpr std::size_t kShown = 20;
 
-Journal& journal_of(Workspace& workspace) {
-  Journal* journal = workspace.journal();
-  if (journal == nullptr) {
-    throw Error(ErrorCode::usage,
-                "no_journal",
-                "a single target keeps no journal",
-                "Give --store, or a configuration.");
-  }
-  return *journal;
-}
-
 /// What to call the state of a run: one that says it is running may have died, and one that stopped
 /// by itself because too many failed was not interrupted by anyone.
 std::string state_of(const RunRecord& run) {
@@ -33,6 +23,10 @@ std::string state_of(const RunRecord& run) {
   }
   if (run.state != RunState::running && run.exit_status == static_cast<int>(ErrorCode::halted)) {
     return "halted";
+  }
+  if (run.state == RunState::interrupted &&
+      run.exit_status == static_cast<int>(ErrorCode::waiting)) {
+    return "paused";
   }
   return std::string(name_of(run.state));
 }
@@ -159,7 +153,7 @@ int show_run(Invocation& invocation, Journal& journal, const std::string& id) {
 
 int run_runs(Invocation& invocation) {
   Workspace workspace = workspace_of(invocation.globals);
-  Journal& journal = journal_of(workspace);
+  Journal& journal = needed_journal(workspace);
   const std::optional<std::string> id = invocation.arguments.optional("run");
   return id ? show_run(invocation, journal, *id) : list_runs(invocation, workspace, journal);
 }

@@ -114,10 +114,25 @@ void show_forecast(Invocation& invocation, const RunForecast& forecast, Directio
   }
 }
 
+/// An approval is for a plan, so where one is asked for there has to be a plan.
+void refuse_without_approval(const Environment& environment) {
+  if (environment.rollout && environment.rollout->approvals > 0) {
+    throw Error(ErrorCode::waiting,
+                "approval_missing",
+                fmt::format("environment '{}' wants its plans approved by {}",
+                            environment.name,
+                            environment.rollout->approvals == 1 ? "somebody else" : "others"),
+                "Make a plan with drover plan --out, let it be approved, and apply it.",
+                environment.rollout->place);
+  }
+}
+
 int run_fleet(Invocation& invocation, Direction direction) {
   Workspace workspace = workspace_of(invocation.globals);
   FleetRunRequest request = request_of(invocation, direction);
   request.tenants = chosen_tenants(workspace, invocation);
+  request.whole_fleet = request.tenants.size() == workspace.fleet().size();
+  refuse_without_approval(workspace.environment());
   invocation.console.say(describe_fleet(workspace, request.tenants));
   FleetRun run(workspace, std::move(request));
   run.check();
@@ -161,8 +176,27 @@ int run_downgrade(Invocation& invocation) {
                 : run_fleet(invocation, Direction::down);
 }
 
+/// One that lives is asked to go on; only a dead one, or one that has ended, is taken over.
+std::optional<RunRecord> living(Workspace& workspace, const std::optional<std::string>& id) {
+  Journal* journal = workspace.journal();
+  if (journal == nullptr || !id) {
+    return std::nullopt;
+  }
+  RunRecord run = journal->run(*id);
+  return run.lease_alive ? std::optional(std::move(run)) : std::nullopt;
+}
+
 int run_resume(Invocation& invocation) {
   Workspace workspace = workspace_of(invocation.globals);
+  if (const auto run = living(workspace, invocation.arguments.optional("run"))) {
+    workspace.journal()->send_control(run->id, {Control::What::go_on, engine::api::who_we_are()});
+    invocation.console.say(fmt::format("run {} lives, and is asked to go on: process {} of {}@{}",
+                                       run->id.value,
+                                       run->owner.pid,
+                                       printable(run->owner.user),
+                                       printable(run->owner.host)));
+    return 0;
+  }
   FleetRun run(workspace, invocation.arguments.optional("run"));
   invocation.console.say(fmt::format(
       "going on with run {}: {} tenants are left", run.id().value, run.request().tenants.size()));
@@ -224,12 +258,14 @@ VerbSpec downgrade_verb() {
 
 VerbSpec resume_verb() {
   using Takes = OptionSpec::Takes;
-  return {"resume",
-          "go on with a run that was interrupted or killed",
-          "Runs the migrations that the run was begun with, whatever the directory holds now.\n",
-          {{"run", Takes::word, "RUN", "its id or the first characters; default the newest"}},
-          VerbSpec::Selectors::no,
-          run_resume};
+  return {
+      "resume",
+      "go on with a run that was interrupted or killed",
+      "Runs the migrations that the run was begun with, whatever the directory holds now. A run\n"
+      "that lives and is paused is asked to go on.\n",
+      {{"run", Takes::word, "RUN", "its id or the first characters; default the newest"}},
+      VerbSpec::Selectors::no,
+      run_resume};
 }
 
 }  // namespace drover::orchestrator::cli

@@ -71,11 +71,12 @@ std::string title(const RunAccount& account) {
 
 /// What a person says for the word of machines.
 std::string_view spoken(const std::string& outcome) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kSpoken = {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kSpoken = {
       {{"done", "done"},
        {"nothing_to_do", "nothing was to be done"},
        {"incomplete", "NOT COMPLETE"},
        {"halted", "HALTED"},
+       {"paused", "PAUSED"},
        {"interrupted", "INTERRUPTED"}}};
   const auto* const found = std::find_if(
       kSpoken.begin(), kSpoken.end(), [&](const auto& word) { return word.first == outcome; });
@@ -129,7 +130,7 @@ std::string outcome_of(const RunAccount& account) {
     return "interrupted";
   }
   if (account.halt) {
-    return "halted";
+    return account.halt->code == ErrorCode::waiting ? "paused" : "halted";
   }
   const std::size_t quiet = summary.count(Outcome::current) + summary.count(Outcome::held);
   if (quiet == summary.total()) {

@@ -4,11 +4,15 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <numeric>
 #include <optional>
 #include <stop_token>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
+
+#include <fmt/format.h>
 
 #include "orchestrator/run/inbox.h"
 #include "orchestrator/run/lease_keeper.h"
@@ -36,9 +40,41 @@ std::vector<ScheduledTenant> scheduled(const RunPlan& plan) {
         crashed != plan.crashed_starts.end()) {
       entry.crashed_starts = crashed->second;
     }
+    if (const auto size = plan.bytes.find(tenant.id); size != plan.bytes.end()) {
+      entry.bytes = size->second;
+    }
   }
   return result;
 }
+
+/// A run without stages has one.
+RolloutRules rules_of(const RunPlan& plan) {
+  if (!plan.rollout.stages.empty()) {
+    return plan.rollout;
+  }
+  RolloutRules rules;
+  rules.seed = plan.seed;
+  RolloutStage& all = rules.stages.emplace_back();
+  all.name = "all";
+  all.limits = plan.limits;
+  all.rules.failure_budget = plan.failure_budget;
+  all.before.planned = plan.tenants.size();
+  all.tenants.resize(plan.tenants.size());
+  std::iota(all.tenants.begin(), all.tenants.end(), std::size_t{0});
+  return rules;
+}
+
+Halt halted_by(const Control& control) {
+  return {ErrorCode::halted,
+          "halted_by_operator",
+          control.reason.empty()
+              ? fmt::format("{} halted the run", control.who)
+              : fmt::format("{} halted the run: {}", control.who, control.reason),
+          "Resume the run to go on."};
+}
+
+/// The kinds of the journal's events by which a resumed run knows its stages.
+constexpr std::string_view kStageEvents[] = {kStageBegun, kStageAtGate, kStagePassed};
 
 /// The tools of a run; see Coordinator.
 struct Tools {
@@ -47,6 +83,7 @@ struct Tools {
   ServerProbe& probe;
   Journal& journal;
   RunObserver& observer;
+  StageCheck* checks;  ///< May be absent: then no gate asks anything.
   std::shared_ptr<Inbox> inbox;
 };
 
@@ -67,6 +104,8 @@ class RunLoop {
   void operator()(HaltWanted& message);
   void operator()(const DrainWanted& message);
   void operator()(const CancelWanted& message);
+  void operator()(const ControlWanted& message);
+  void operator()(CheckReturned& message);
 
   // What the schedule wants.
   void operator()(const StartTenant& action);
@@ -76,6 +115,8 @@ class RunLoop {
   void operator()(const CancelWork&) { cancel_.request_stop(); }
   void operator()(HaltRun& action);
   void operator()(Note& note);
+  void operator()(const AskCheck& action);
+  void operator()(const StageMoved& action);
 
  private:
   RunLoop(Tools tools,
@@ -84,7 +125,7 @@ class RunLoop {
           std::vector<ScheduledTenant> tenants);
 
   SteadyTime now() const { return tools_.clock.now(); }
-  void carry_out(Actions actions);
+  void carry_out(RolloutActions actions);
   void hear(SteadyTime until);
   SteadyTime next_wake() const;
   void check_time();
@@ -98,7 +139,7 @@ class RunLoop {
   const RunPlan& plan_;
   SteadyTime deadline_;
   Progress progress_;
-  Schedule schedule_;
+  Rollout rollout_;
   RunResult result_;
   std::stop_source cancel_;     ///< Ends tenants under way,
   std::stop_source no_asides_;  ///< ... and probes that nobody needs any more.
@@ -118,10 +159,10 @@ RunLoop::RunLoop(Tools tools,
       plan_(plan),
       deadline_(patience.deadline),
       progress_(tenants, now()),
-      schedule_(std::move(tenants), {plan.limits, plan.failure_budget, plan.seed}),
+      rollout_(std::move(tenants), rules_of(plan)),
       started_(plan.tenants.size(), false),
       trusted_until_(trusted_until(plan.lease_taken, tools_.journal.lease())) {
-  schedule_.trust_lease_until(trusted_until_);
+  rollout_.trust_lease_until(trusted_until_);
   result_.tenants.resize(plan.tenants.size());
 }
 
@@ -134,11 +175,11 @@ RunResult RunLoop::go() {
         plan_.owner,
         [inbox = tools_.inbox](Message message) { inbox->push(std::move(message)); });
     hear(now());  // what was said before the run began
-    carry_out(schedule_.tick(now()));
-    while (!schedule_.finished()) {
+    carry_out(rollout_.tick(now()));
+    while (!rollout_.finished()) {
       hear(next_wake());
       check_time();
-      carry_out(schedule_.tick(now()));
+      carry_out(rollout_.tick(now()));
       show_progress();
     }
     await_asides();
@@ -157,21 +198,21 @@ void RunLoop::hear(SteadyTime until) {
 
 SteadyTime RunLoop::next_wake() const {
   SteadyTime wake = shown_at_ + (has_news_ ? kBetweenSnapshots : kLongestSilence);
-  wake = std::min(wake, schedule_.wake_at().value_or(SteadyTime::max()));
+  wake = std::min(wake, rollout_.wake_at().value_or(SteadyTime::max()));
   if (store_failure_) {
     wake = std::min(wake, trusted_until_);
   }
-  return schedule_.stopping() ? wake : std::min(wake, deadline_);
+  return rollout_.stopping() ? wake : std::min(wake, deadline_);
 }
 
 /// What follows from time alone.
 void RunLoop::check_time() {
-  if (now() >= deadline_ && !schedule_.stopping()) {
+  if (now() >= deadline_ && !rollout_.stopping()) {
     (*this)(CancelWanted{Coordinator::kStoppedByOperator});
   }
   // A store that cannot be written any more ends the run; one that comes back in time does not.
   if (store_failure_ && now() >= trusted_until_) {
-    carry_out(schedule_.halt(*std::exchange(store_failure_, std::nullopt), now()));
+    carry_out(rollout_.halt(*std::exchange(store_failure_, std::nullopt), now()));
   }
 }
 
@@ -180,13 +221,17 @@ void RunLoop::show_progress() {
   if (at < shown_at_ + (has_news_ ? kBetweenSnapshots : kLongestSilence)) {
     return;
   }
-  tools_.observer.on_progress(progress_.snapshot(schedule_.paused(), at));
+  ProgressSnapshot snapshot = progress_.snapshot(rollout_.paused_servers(), at);
+  if (std::string waits = rollout_.waits_for(at); !waits.empty()) {
+    snapshot.waiting_for = std::move(waits);
+  }
+  tools_.observer.on_progress(snapshot);
   shown_at_ = at;
   has_news_ = false;
 }
 
-void RunLoop::carry_out(Actions actions) {
-  for (Action& action : actions) {
+void RunLoop::carry_out(RolloutActions actions) {
+  for (RolloutAction& action : actions) {
     std::visit(*this, action);
   }
 }
@@ -194,37 +239,104 @@ void RunLoop::carry_out(Actions actions) {
 void RunLoop::operator()(TenantReturned& message) {
   progress_.returned(message.tenant);
   has_news_ = true;
-  carry_out(schedule_.completed(message.tenant, std::move(message.outcome), now()));
+  carry_out(rollout_.completed(message.tenant, std::move(message.outcome), now()));
 }
 
 void RunLoop::operator()(const ProbeReturned& message) {
   --asides_;
-  carry_out(schedule_.probed(message.server, message.error, now()));
+  carry_out(rollout_.probed(message.server, message.error, now()));
 }
 
 void RunLoop::operator()(const CapacityReturned& message) {
   --asides_;
-  carry_out(schedule_.learned_capacity(message.server, message.free, now()));
+  carry_out(rollout_.learned_capacity(message.server, message.free, now()));
 }
 
 void RunLoop::operator()(const LeaseRenewed& message) {
   store_failure_ = std::nullopt;
   trusted_until_ = message.trusted_until;
-  schedule_.trust_lease_until(trusted_until_);
+  rollout_.trust_lease_until(trusted_until_);
 }
 
 void RunLoop::operator()(HaltWanted& message) {
-  carry_out(schedule_.halt(std::move(message.why), now()));
+  carry_out(rollout_.halt(std::move(message.why), now()));
 }
 
 void RunLoop::operator()(const DrainWanted& message) {
   result_.interrupted = message.exit_status;
-  carry_out(schedule_.drain(now()));
+  carry_out(rollout_.drain(now()));
 }
 
 void RunLoop::operator()(const CancelWanted& message) {
   result_.interrupted = message.exit_status;
-  carry_out(schedule_.cancel(now()));
+  carry_out(rollout_.cancel(now()));
+}
+
+void RunLoop::operator()(const ControlWanted& message) {
+  const Control& control = message.control;
+  switch (control.what) {
+    case Control::What::pause:
+      carry_out(rollout_.pause(control.who, now()));
+      return;
+    case Control::What::go_on:
+      carry_out(rollout_.go_on(control.who, now()));
+      return;
+    case Control::What::throttle:
+      carry_out(rollout_.throttle(control.in_flight, control.who, now()));
+      return;
+    case Control::What::halt:
+    case Control::What::cancel:
+      carry_out(rollout_.halt(halted_by(control), now()));
+      if (control.what == Control::What::cancel) {
+        carry_out(rollout_.cancel(now()));
+      }
+      return;
+    case Control::What::skip:
+      break;
+  }
+  const auto found =
+      std::find_if(plan_.tenants.begin(), plan_.tenants.end(), [&](const Tenant& tenant) {
+        return tenant.id.value == control.tenant;
+      });
+  if (found != plan_.tenants.end()) {
+    carry_out(rollout_.skip(static_cast<std::size_t>(found - plan_.tenants.begin()),
+                            fmt::format("{} ({})", control.reason, control.who),
+                            now()));
+  }
+}
+
+void RunLoop::operator()(CheckReturned& message) {
+  --asides_;
+  carry_out(rollout_.checked(
+      message.asked, message.result.answer, std::move(message.result.text), now()));
+}
+
+void RunLoop::operator()(const AskCheck& action) {
+  const engine::Patience patience{deadline_, no_asides_.get_token()};
+  run_aside(
+      [this, action, patience]() -> Message {
+        return CheckReturned{action, tools_.checks->ask(action.stage, action.check, patience)};
+      },
+      CheckReturned{action, {}});
+}
+
+/// Known in the journal before anything follows from it.
+void RunLoop::operator()(const StageMoved& action) {
+  if (plan_.rollout.stages.empty()) {
+    return;
+  }
+  const RolloutStage& stage = rollout_.stage_at(action.stage);
+  tools_.journal.record(RunEvent{
+      plan_.run, {}, std::string(kStageEvents[static_cast<std::size_t>(action.to)]), stage.name});
+  tools_.observer.on_stage(stage.name, action.to);
+  if (action.to != StageMoved::To::passed) {
+    return;
+  }
+  try {
+    tools_.journal.flush();
+  } catch (const Error& error) {
+    tools_.inbox->push(HaltWanted{halt_for(error)});
+  }
 }
 
 void RunLoop::operator()(const StartTenant& action) {
@@ -309,7 +421,8 @@ void RunLoop::await_asides() {
 }
 
 void RunLoop::end_in_journal() {
-  const bool some_left = result_.summary.count(Outcome::not_started) > 0;
+  const bool some_left = result_.summary.count(Outcome::not_started) > 0 ||
+                         (rollout_.stopping() && rollout_.has_gates_left());
   result_.state = some_left ? RunState::interrupted : RunState::finished;
   if (lease_is_lost()) {
     return;  // the run is someone else's
@@ -329,19 +442,23 @@ Coordinator::Coordinator(engine::Clock& clock,
                          Dispatcher& dispatcher,
                          ServerProbe& probe,
                          Journal& journal,
-                         RunObserver& observer)
+                         RunObserver& observer,
+                         StageCheck* checks)
     : clock_(clock),
       dispatcher_(dispatcher),
       probe_(probe),
       journal_(journal),
       observer_(observer),
+      checks_(checks),
       inbox_(std::make_shared<Inbox>()) {}
 
 Coordinator::~Coordinator() = default;
 
 RunResult Coordinator::run(const RunPlan& plan, const engine::Patience& patience) {
   const std::stop_callback on_stop(patience.stop, [this] { cancel(); });
-  return RunLoop({clock_, dispatcher_, probe_, journal_, observer_, inbox_}, plan, patience).go();
+  return RunLoop(
+             {clock_, dispatcher_, probe_, journal_, observer_, checks_, inbox_}, plan, patience)
+      .go();
 }
 
 void Coordinator::drain(int exit_status) {

@@ -22,6 +22,7 @@
 #include "orchestrator/dispatcher.h"
 #include "orchestrator/journal.h"
 #include "orchestrator/run/run_plan.h"
+#include "orchestrator/stage_check.h"
 
 namespace drover::orchestrator::run {
 
@@ -32,12 +33,14 @@ class Coordinator {
   /// The exit status of a run that a program, not a signal, has stopped.
   static constexpr int kStoppedByOperator = 4;
 
-  /// All references must outlive the Coordinator.
+  /// All references must outlive the Coordinator. `checks` may be absent for a run whose gates ask
+  /// nothing.
   Coordinator(engine::Clock& clock,
               Dispatcher& dispatcher,
               ServerProbe& probe,
               Journal& journal,
-              RunObserver& observer);
+              RunObserver& observer,
+              StageCheck* checks = nullptr);
   ~Coordinator();
 
   /// Blocks until every tenant of `plan` has an outcome and the run is ended in the journal. A stop
@@ -57,6 +60,7 @@ class Coordinator {
   ServerProbe& probe_;
   Journal& journal_;
   RunObserver& observer_;
+  StageCheck* checks_;
 
   /// Shared with whatever has yet to answer; the last of them ends it.
   std::shared_ptr<Inbox> inbox_;

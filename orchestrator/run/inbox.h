@@ -15,7 +15,9 @@
 #include <vector>
 
 #include "engine/clock.h"
-#include "orchestrator/schedule.h"
+#include "orchestrator/control.h"
+#include "orchestrator/rollout.h"
+#include "orchestrator/stage_check.h"
 
 namespace drover::orchestrator::run {
 
@@ -46,6 +48,13 @@ struct DrainWanted {
 struct CancelWanted {
   int exit_status;
 };
+struct ControlWanted {
+  Control control;
+};
+struct CheckReturned {
+  AskCheck asked;
+  CheckResult result;
+};
 using Message = std::variant<TenantReturned,
                              ProbeReturned,
                              CapacityReturned,
@@ -53,7 +62,9 @@ using Message = std::variant<TenantReturned,
                              LeaseNotRenewed,
                              HaltWanted,
                              DrainWanted,
-                             CancelWanted>;
+                             CancelWanted,
+                             ControlWanted,
+                             CheckReturned>;
 
 class Inbox {
  public:

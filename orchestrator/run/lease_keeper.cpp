@@ -11,6 +11,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kInterval{5'000};
 constexpr milliseconds kMargin{2'000};
+constexpr milliseconds kBetweenControls{1'000};
 
 }  // namespace
 
@@ -34,16 +35,31 @@ void LeaseKeeper::keep(const std::stop_token& stop) {
   const milliseconds interval = renewal_interval(journal_.lease());
   SteadyTime at = clock_.now() + interval;
   for (;;) {
-    clock_.wait_until(at, stop);
+    clock_.wait_until(std::min(at, clock_.now() + kBetweenControls), stop);
     if (stop.stop_requested()) {
       return;
     }
+    hear_controls();
     const SteadyTime asked = clock_.now();
+    if (asked < at) {
+      continue;
+    }
     const Next next = renew(asked);
     if (next == Next::give_up) {
       return;
     }
     at = asked + (next == Next::renew_on_time ? interval : interval / 5);
+  }
+}
+
+/// A store that cannot be read is told by the renewal.
+void LeaseKeeper::hear_controls() {
+  try {
+    for (Control& control : journal_.take_controls(run_)) {
+      tell_(ControlWanted{std::move(control)});
+    }
+  } catch (const Error&) {
+    return;
   }
 }
 

@@ -1,4 +1,5 @@
-/// Renews the lease of a run as long as it lives, on a thread of its own.
+/// Renews the lease of a run as long as it lives, and hears what people at other terminals want of
+/// it, on a thread of its own.
 ///
 /// A lease is trusted from the moment before the call that renewed it, and for a margin less than
 /// it lasts: the store dates the renewal later than we do, so nobody takes over while we still
@@ -28,7 +29,8 @@ std::chrono::milliseconds renewal_interval(std::chrono::milliseconds lease);
 
 class LeaseKeeper {
  public:
-  /// LeaseRenewed, LeaseNotRenewed, or HaltWanted when it is lost; then nothing more.
+  /// LeaseRenewed, LeaseNotRenewed, ControlWanted, or HaltWanted when it is lost; then nothing
+  /// more.
   using Tell = std::function<void(Message)>;
 
   /// References must outlive the keeper.
@@ -39,6 +41,7 @@ class LeaseKeeper {
 
   void keep(const std::stop_token& stop);
   Next renew(engine::SteadyTime asked);
+  void hear_controls();
 
   Journal& journal_;
   engine::Clock& clock_;

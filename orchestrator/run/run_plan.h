@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/clock.h"
@@ -17,10 +18,15 @@
 #include "orchestrator/options.h"
 #include "orchestrator/outcome.h"
 #include "orchestrator/progress.h"
-#include "orchestrator/schedule.h"
+#include "orchestrator/rollout.h"
 #include "orchestrator/tenant.h"
 
 namespace drover::orchestrator::run {
+
+/// Events of a run by which a resumed one knows its stages; their text is the stage's name.
+inline constexpr std::string_view kStageBegun = "stage_begun";
+inline constexpr std::string_view kStageAtGate = "stage_at_gate";
+inline constexpr std::string_view kStagePassed = "stage_passed";
 
 struct RunPlan {
   RunId run;  ///< Begun, or taken over, by the caller.
@@ -29,8 +35,10 @@ struct RunPlan {
   std::vector<Tenant> tenants;     ///< Those that are to be worked on.
   std::map<TenantId, std::chrono::milliseconds> durations;  ///< See Journal::durations().
   std::map<TenantId, int> crashed_starts;                   ///< See crashed_starts() below.
-  Limits limits;
-  std::optional<std::size_t> failure_budget;  ///< See default_failure_budget().
+  Limits limits;                                            ///< Of a run without stages,
+  std::optional<std::size_t> failure_budget;     ///< ... as this; see default_failure_budget().
+  RolloutRules rollout = {};                     ///< No stages: one, of all tenants.
+  std::map<TenantId, std::uint64_t> bytes = {};  ///< Of the data of tenants, where known.
   std::chrono::milliseconds probe_timeout{10'000};
   std::uint32_t seed = 0;
 };
@@ -51,6 +59,9 @@ class RunObserver {
 
   /// A tenant has its outcome.
   virtual void on_tenant(const TenantOutcome& outcome) = 0;
+
+  /// A stage begins, comes to its gate, or has passed it.
+  virtual void on_stage(const std::string& name, StageMoved::To to) = 0;
 
   /// Anything else that a person would want to know: one sentence.
   virtual void on_event(const std::string& text) = 0;

@@ -105,7 +105,8 @@ Environment read_environment(const YamlEntry& entry,
     environment.backup = read_backup(*backup, section.name_of("backup"), reader);
   }
   if (const YamlNode* const rollout = section.value("rollout")) {
-    environment.rollout = read_rollout(*rollout, section.name_of("rollout"), environment.limits);
+    environment.rollout =
+        read_rollout(*rollout, section.name_of("rollout"), environment.limits, reader);
   }
   return environment;
 }

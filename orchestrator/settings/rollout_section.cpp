@@ -1,12 +1,13 @@
 #include "orchestrator/settings/rollout_section.h"
 
 #include <algorithm>
-#include <array>
+#include <map>
 #include <optional>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "orchestrator/settings/gate_section.h"
 #include "orchestrator/settings/section.h"
 
 namespace drover::orchestrator::settings {
@@ -14,89 +15,13 @@ namespace {
 
 constexpr std::size_t kMostTenants = 1'000'000;
 constexpr std::size_t kMostApprovals = 10;
-constexpr unsigned kDaysInWeek = 7;
-
-/// In the order of std::chrono::weekday.
-const std::vector<std::string> kDayNames = {"sun", "mon", "tue", "wed", "thu", "fri", "sat"};
 const std::vector<std::string> kPolicies = {"none", "required"};
 const std::vector<std::string> kProviders = {"pg_dump", "sqlite", "template_copy", "command"};
 
-unsigned to_day(Given given, const std::string& word) {
-  given.text = word;
-  return static_cast<unsigned>(to_choice(given, kDayNames));
-}
-
-/// "mon", or a range "mon-fri" that may go over the end of the week.
-std::vector<std::chrono::weekday> days_in(const Given& given) {
-  const std::size_t dash = given.text.find('-');
-  const unsigned first = to_day(given, given.text.substr(0, dash));
-  const unsigned last =
-      dash == std::string::npos ? first : to_day(given, given.text.substr(dash + 1));
-  std::vector<std::chrono::weekday> days;
-  for (unsigned day = first;; day = (day + 1) % kDaysInWeek) {
-    days.emplace_back(day);
-    if (day == last) {
-      return days;
-    }
-  }
-}
-
-std::vector<std::chrono::weekday> read_days(const YamlNode& node, const std::string& name) {
-  if (node.kind != YamlNode::Kind::list) {
-    return days_in(given_of(node, name));
-  }
-  std::vector<std::chrono::weekday> days;
-  for (const YamlNode& item : items_of(node, name)) {
-    const std::vector<std::chrono::weekday> more = days_in(given_of(item, name));
-    days.insert(days.end(), more.begin(), more.end());
-  }
-  return days;
-}
-
-/// "22:00"
-std::chrono::minutes to_time_of_day(const Given& given) {
-  const std::string& text = given.text;
-  const auto digit = [&text](std::size_t at) { return text[at] >= '0' && text[at] <= '9'; };
-  const auto number = [&text](std::size_t at) {
-    return (text[at] - '0') * 10 + text[at + 1] - '0';
-  };
-  const bool has_form = text.size() == 5 && digit(0) && digit(1) && text[2] == ':' && digit(3) &&
-                        digit(4) && number(0) < 24 && number(3) < 60;
-  if (!has_form) {
-    refuse_setting(given,
-                   fmt::format("is '{}', not a time of day", text),
-                   "Write hours and minutes in quotes, as in \"22:00\".");
-  }
-  return std::chrono::hours(number(0)) + std::chrono::minutes(number(3));
-}
-
-/// "Europe/Berlin" or "UTC". Whether the zone exists is known only where the zones are.
-std::string to_zone(const Given& given) {
-  std::string zone = to_text(given);
-  const bool has_form = std::all_of(zone.begin(), zone.end(), [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '/' ||
-           c == '_' || c == '-' || c == '+';
-  });
-  if (!has_form || zone.front() == '/' || zone.back() == '/') {
-    refuse_setting(given,
-                   fmt::format("is '{}', not a time zone", zone),
-                   "Write the zone's name, as in Europe/Berlin or UTC.");
-  }
-  return zone;
-}
-
-Window read_window(const YamlNode& node, const std::string& name) {
-  const Section section(node, name, {"days", "from", "to", "zone"});
-  Window window;
-  window.days = read_days(section.required_value("days"), section.name_of("days"));
-  window.from = to_time_of_day(section.required("from"));
-  window.to = to_time_of_day(section.required("to"));
-  if (window.from == window.to) {
-    refuse_setting(section.required("to"), "is the same as from", "Give a window that is open.");
-  }
-  window.zone = to_zone(section.required("zone"));
-  return window;
-}
+// In the order of their enumerators.
+const std::vector<std::string> kStrata = {"server", "version", "size"};
+const std::vector<std::string> kOrders = {"slowest", "smallest", "listed"};
+const std::vector<std::string> kLateJoiners = {"ignore", "append", "stop"};
 
 Amount to_amount(const Given& given) {
   if (!given.text.empty() && given.text.back() == '%') {
@@ -117,74 +42,142 @@ StageBudget read_budget(const YamlNode& node, const std::string& name) {
   return budget;
 }
 
-Gate read_gate(const YamlNode& node, const std::string& name) {
-  const Section section(node, name, {"soak", "approvals", "probe"});
-  Gate gate;
-  if (const std::optional<Given> soak = section.given("soak")) {
-    gate.soak = to_duration(*soak, std::chrono::milliseconds(0));
+void read_labels(const YamlNode& node, const std::string& name, Selection& select) {
+  const Section wanted = Section::of_names(node, name);
+  for (const YamlEntry& entry : wanted.entries()) {
+    const Given value = given_of(entry.value, wanted.name_of(entry.key));
+    select.labels.emplace(entry.key, to_text(value));
   }
-  if (const std::optional<Given> approvals = section.given("approvals")) {
-    gate.approvals = to_count(*approvals, 0, kMostApprovals);
-  }
-  if (const YamlNode* const probe = section.value("probe")) {
-    const Section asked(*probe, section.name_of("probe"), {"on", "sql"});
-    to_choice(asked.required("on"), {"tenant"});
-    gate.probe = Probe{Probe::On::tenant, to_text(asked.required("sql"))};
-  }
-  return gate;
 }
 
-/// `select:`, by labels or by percent.
+/// `select:`, by ids, by labels, by a number or a share, one of each kind.
 void read_select(const Section& stage_section, Stage& stage) {
   const YamlNode* const node = stage_section.value("select");
   if (node == nullptr) {
     stage.takes_rest = true;
     return;
   }
-  const Section section(*node, stage_section.name_of("select"), {"labels", "percent"});
-  if (const YamlNode* const labels = section.value("labels")) {
-    const Section wanted = Section::of_names(*labels, section.name_of("labels"));
-    for (const YamlEntry& entry : wanted.entries()) {
-      const Given value = given_of(entry.value, wanted.name_of(entry.key));
-      stage.labels.emplace(entry.key, to_text(value));
+  const Section section(
+      *node, stage_section.name_of("select"), {"ids", "labels", "count", "percent", "stratify"});
+  Selection& select = stage.select;
+  if (const YamlNode* const ids = section.value("ids")) {
+    for (const std::string& id : texts_of(*ids, section.name_of("ids"))) {
+      select.ids.push_back(TenantId{id});
     }
   }
-  if (const std::optional<Given> percent = section.given("percent")) {
-    stage.percent = to_percent(*percent);
+  if (const YamlNode* const labels = section.value("labels")) {
+    read_labels(*labels, section.name_of("labels"), select);
   }
-  if (stage.labels.empty() && !stage.percent) {
-    refuse_setting({section.name(), "", section.place()},
-                   "selects nothing",
-                   "Give labels or percent; leave select out only in the last stage.");
+  if (const std::optional<Given> count = section.given("count")) {
+    select.count = to_count(*count, 1, kMostTenants);
+  }
+  if (const std::optional<Given> percent = section.given("percent")) {
+    select.percent = to_percent(*percent);
+    if (select.count) {
+      refuse_setting(*percent, "stands beside a count", "Give one of the two.");
+    }
+  }
+  if (const YamlNode* const strata = section.value("stratify")) {
+    const std::string name = section.name_of("stratify");
+    for (const YamlNode& item : items_of(*strata, name)) {
+      select.stratify.push_back(static_cast<Stratum>(to_choice(given_of(item, name), kStrata)));
+    }
+  }
+  if (select == Selection{}) {
+    refuse_setting(
+        {section.name(), "", section.place()},
+        "selects nothing",
+        "Give ids, labels, count, percent or stratify; leave select out only in the last "
+        "stage.");
   }
 }
 
-Stage read_stage(const YamlNode& node, const std::string& name, const Limits& limits) {
-  const Section section(node, name, {"name", "select", "in_flight", "budget", "gate", "window"});
+/// `key` of a stage, which can only lower `most`, the environment's `limit`.
+std::optional<std::size_t> lowered(const Section& section,
+                                   const std::string& key,
+                                   std::size_t most) {
+  const std::optional<Given> given = section.given(key);
+  if (!given) {
+    return std::nullopt;
+  }
+  const std::size_t value = to_count(*given, 1, kMostTenants);
+  if (value > most) {
+    refuse_setting(*given,
+                   fmt::format("is {}, more than the environment's limit of {}", value, most),
+                   fmt::format("A stage can only lower a limit; raise limits.{} instead.", key));
+  }
+  return value;
+}
+
+Stage read_stage(const YamlNode& node,
+                 const std::string& name,
+                 const Limits& limits,
+                 const SectionReader& reader) {
+  const Section section(node,
+                        name,
+                        {"name",
+                         "select",
+                         "in_flight",
+                         "per_server",
+                         "order",
+                         "delay",
+                         "budget",
+                         "progress_deadline",
+                         "gate",
+                         "window"});
   Stage stage;
   stage.place = section.place();
   stage.name = to_text(section.required("name"));
   read_select(section, stage);
-  if (const std::optional<Given> in_flight = section.given("in_flight")) {
-    stage.in_flight = to_count(*in_flight, 1, kMostTenants);
-    if (*stage.in_flight > limits.in_flight) {
-      refuse_setting(
-          *in_flight,
-          fmt::format(
-              "is {}, more than the environment's limit of {}", *stage.in_flight, limits.in_flight),
-          "A stage can only lower a limit; raise limits.in_flight instead.");
-    }
+  stage.in_flight = lowered(section, "in_flight", limits.in_flight);
+  stage.per_server = lowered(section, "per_server", limits.per_server);
+  if (const std::optional<Given> order = section.given("order")) {
+    stage.order = static_cast<StartOrder>(to_choice(*order, kOrders));
+  }
+  if (const std::optional<Given> delay = section.given("delay")) {
+    stage.delay = to_duration(*delay, std::chrono::milliseconds(0));
   }
   if (const YamlNode* const budget = section.value("budget")) {
     stage.budget = read_budget(*budget, section.name_of("budget"));
   }
+  if (const std::optional<Given> deadline = section.given("progress_deadline")) {
+    stage.progress_deadline = to_duration(*deadline, std::chrono::seconds(1));
+  }
   if (const YamlNode* const gate = section.value("gate")) {
-    stage.gate = read_gate(*gate, section.name_of("gate"));
+    stage.gate = read_gate(*gate, section.name_of("gate"), reader);
   }
   if (const YamlNode* const window = section.value("window")) {
     stage.window = read_window(*window, section.name_of("window"));
   }
   return stage;
+}
+
+/// More than everybody cannot be asked for, and nobody belongs to two stages.
+void check_selections(const std::vector<Stage>& stages, const std::string& name) {
+  std::size_t percent = 0;
+  std::map<std::string, std::string> stage_of;
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    const Given stage{fmt::format("{}[{}]", name, i), "", stages[i].place, {}};
+    percent += stages[i].select.percent.value_or(0);
+    if (percent > 100) {
+      refuse_setting(
+          stage,
+          fmt::format(
+              "('{}') brings the stages to {} percent of the fleet", stages[i].name, percent),
+          "Let the percentages add up to 100 at most.");
+    }
+    for (const TenantId& id : stages[i].select.ids) {
+      const auto [found, is_new] = stage_of.emplace(id.value, stages[i].name);
+      if (!is_new) {
+        refuse_setting(stage,
+                       fmt::format("('{}') selects tenant '{}', which stage '{}' has already",
+                                   stages[i].name,
+                                   id.value,
+                                   found->second),
+                       "Select each tenant once.");
+      }
+    }
+  }
 }
 
 /// Every tenant must find a stage: the last one, and only that, takes who is left.
@@ -217,6 +210,42 @@ void check_stages(const std::vector<Stage>& stages, const std::string& name) {
   }
 }
 
+void read_plan_approvals(const YamlNode& node,
+                         const std::string& name,
+                         const SectionReader& reader,
+                         RolloutOptions& rollout) {
+  const Section section(node, name, {"count", "expiry", "keys"});
+  if (const YamlNode* const keys = section.value("keys")) {
+    const Section owners = Section::of_names(*keys, section.name_of("keys"));
+    for (const YamlEntry& entry : owners.entries()) {
+      const Given file = given_of(entry.value, owners.name_of(entry.key));
+      rollout.approval_keys.emplace(entry.key, reader.path(file));
+    }
+  }
+  rollout.approvals = to_count(section.required("count"), 1, kMostApprovals);
+  if (const std::optional<Given> expiry = section.given("expiry")) {
+    rollout.approval_expiry = to_duration(*expiry, std::chrono::minutes(1));
+  }
+}
+
+void read_run_budget(const YamlNode& node, const std::string& name, RolloutOptions& rollout) {
+  const Section section(node, name, {"failures", "server", "fingerprint"});
+  if (const std::optional<Given> failures = section.given("failures")) {
+    rollout.run_budget = to_amount(*failures);
+  }
+  if (const std::optional<Given> server = section.given("server")) {
+    rollout.server_budget = to_count(*server, 0, kMostTenants);
+  }
+  if (const std::optional<Given> fingerprint = section.given("fingerprint")) {
+    rollout.fingerprint_budget = to_count(*fingerprint, 0, kMostTenants);
+  }
+  if (section.entries().empty()) {
+    refuse_setting({section.name(), "", section.place()},
+                   "is empty",
+                   "Give failures, server or fingerprint, or leave the budget out.");
+  }
+}
+
 }  // namespace
 
 BackupOptions read_backup(const YamlNode& node,
@@ -242,20 +271,29 @@ BackupOptions read_backup(const YamlNode& node,
   return backup;
 }
 
-RolloutOptions read_rollout(const YamlNode& node, const std::string& name, const Limits& limits) {
-  const Section section(node, name, {"budget", "stages"});
+RolloutOptions read_rollout(const YamlNode& node,
+                            const std::string& name,
+                            const Limits& limits,
+                            const SectionReader& reader) {
+  const Section section(node, name, {"budget", "approvals", "late_joiners", "stages"});
   RolloutOptions rollout;
   rollout.place = section.place();
   if (const YamlNode* const budget = section.value("budget")) {
-    const Section of_run(*budget, section.name_of("budget"), {"fingerprint"});
-    rollout.fingerprint_budget = to_count(of_run.required("fingerprint"), 0, kMostTenants);
+    read_run_budget(*budget, section.name_of("budget"), rollout);
+  }
+  if (const YamlNode* const approvals = section.value("approvals")) {
+    read_plan_approvals(*approvals, section.name_of("approvals"), reader, rollout);
+  }
+  if (const std::optional<Given> late = section.given("late_joiners")) {
+    rollout.late_joiners = static_cast<LateJoiners>(to_choice(*late, kLateJoiners));
   }
   const std::string stages_name = section.name_of("stages");
   for (const YamlNode& item : items_of(section.required_value("stages"), stages_name)) {
     const std::string stage_name = fmt::format("{}[{}]", stages_name, rollout.stages.size());
-    rollout.stages.push_back(read_stage(item, stage_name, limits));
+    rollout.stages.push_back(read_stage(item, stage_name, limits, reader));
   }
   check_stages(rollout.stages, stages_name);
+  check_selections(rollout.stages, stages_name);
   return rollout;
 }
 

@@ -1,7 +1,8 @@
 /// The `backup:` and `rollout:` sections of an environment.
 ///
 /// Thread safety: one thread at a time. Errors: see section.h and given.h; a stage that raises a
-/// limit, two stages of one name, or stages that leave tenants out are Error usage too.
+/// limit, two stages of one name or with one tenant, and stages that leave tenants out, or take
+/// more than 100 percent, are Error usage too.
 
 #pragma once
 
@@ -18,6 +19,9 @@ BackupOptions read_backup(const YamlNode& node,
                           const SectionReader& reader);
 
 /// `limits` are those of the environment: a stage can only lower them.
-RolloutOptions read_rollout(const YamlNode& node, const std::string& name, const Limits& limits);
+RolloutOptions read_rollout(const YamlNode& node,
+                            const std::string& name,
+                            const Limits& limits,
+                            const SectionReader& reader);
 
 }  // namespace drover::orchestrator::settings

@@ -152,7 +152,9 @@ RunRecord complete(StoreTransaction& transaction,
     }
   }
   for (const StoreRow& file :
-       transaction.query("SELECT name, sha256 FROM run_files WHERE run = $1", {run})) {
+       transaction.query("SELECT name, sha256 FROM run_files "
+                         "WHERE run = $1 AND substr(name, 1, 1) <> '.'",  // the plan
+                         {run})) {
     record.request.files.emplace(file.text(0), file.text(1));
   }
   return record;

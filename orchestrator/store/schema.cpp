@@ -110,7 +110,40 @@ CREATE TABLE tenant_uids (
 );
 )sql";
 
-constexpr std::array<std::string_view, 1> kJournalSchema = {kFormat1};
+// What people want of runs and tenants.
+constexpr std::string_view kFormat2 = R"sql(
+CREATE TABLE controls (
+  id        {serial},
+  run       {text} NOT NULL,
+  what      {text} NOT NULL,
+  who       {text} NOT NULL,
+  tenant    {text} NOT NULL,
+  reason    {text} NOT NULL,
+  in_flight BIGINT NOT NULL,
+  taken     BIGINT NOT NULL DEFAULT 0
+);
+CREATE INDEX controls_of_run ON controls (run, taken);
+
+CREATE TABLE stage_approvals (
+  run   {text} NOT NULL,
+  stage {text} NOT NULL,
+  who   {text} NOT NULL,
+  at_ms BIGINT NOT NULL,
+  PRIMARY KEY (run, stage, who)
+);
+
+CREATE TABLE holds (
+  environment {text} NOT NULL,
+  tenant      {text} NOT NULL,
+  reason      {text} NOT NULL,
+  owner       {text} NOT NULL,
+  since_ms    BIGINT NOT NULL,
+  until_ms    BIGINT,                      -- NULL: until it is removed
+  PRIMARY KEY (environment, tenant)
+);
+)sql";
+
+constexpr std::array<std::string_view, 2> kJournalSchema = {kFormat1, kFormat2};
 
 constexpr std::string_view kFormatTable = "journal_format";
 

@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/base/sha256.h"
+#include "orchestrator/store/control_rows.h"
 #include "orchestrator/store/run_texts.h"
 #include "orchestrator/store/schema.h"
 #include "orchestrator/store/tenant_rows.h"
@@ -23,6 +25,9 @@ std::string random_token() {
 bool is_over(RunState state) {
   return state == RunState::finished || state == RunState::abandoned;
 }
+
+/// The plan file of a run, among the names of its migration files; none of those begins with a dot.
+constexpr std::string_view kPlanFile = ".plan.json";
 
 /// Makes prune() and begin_run() take turns, so that no text goes while a new run comes to need it.
 void lock_texts(StoreTransaction& transaction) {
@@ -78,6 +83,12 @@ void SqlJournal::refuse_living(StoreTransaction& transaction, const RunId& holde
 RunId SqlJournal::begin_run(const RunRequest& request, const Owner& owner) {
   RunRow row = new_holder({}, owner);
   row.record.request = request;
+  std::map<std::string, std::string> texts = request.texts;
+  if (!request.plan.empty()) {
+    const std::string sum = engine::base::sha256_hex(request.plan);
+    row.record.request.files.emplace(kPlanFile, sum);
+    texts.emplace(sum, request.plan);
+  }
   const std::uint32_t suffix = std::random_device()();
   const std::lock_guard lock(db_mutex_);
   db_->transact(StoreDb::Access::write, [&](StoreTransaction& transaction) {
@@ -92,7 +103,7 @@ RunId SqlJournal::begin_run(const RunRequest& request, const Owner& owner) {
     refuse_living(transaction, holder, now);
     insert_run(transaction, row, now);
     insert_tenants(transaction, row.record.id, request.tenants);
-    insert_texts(transaction, request.texts);
+    insert_texts(transaction, texts);
     give_lease(transaction, request.environment, row.record.id);
   });
   tokens_[row.record.id] = row.token;
@@ -285,7 +296,75 @@ std::map<std::string, std::string> SqlJournal::texts_of(const RunId& run) {
     existing_run(transaction, run);
     texts = select_texts(transaction, run);
   });
+  texts.erase(std::string(kPlanFile));
   return texts;
+}
+
+std::string SqlJournal::plan_of(const RunId& run) {
+  std::map<std::string, std::string> texts;
+  read([&](StoreTransaction& transaction) {
+    existing_run(transaction, run);
+    texts = select_texts(transaction, run);
+  });
+  const auto found = texts.find(std::string(kPlanFile));
+  return found == texts.end() ? std::string() : std::move(found->second);
+}
+
+void SqlJournal::send_control(const RunId& run, const Control& control) {
+  write([&](StoreTransaction& transaction) {
+    existing_run(transaction, run);
+    insert_control(transaction, run, control);
+  });
+}
+
+/// Mostly there are none, and then nothing is written.
+std::vector<Control> SqlJournal::take_controls(const RunId& run) {
+  bool waiting = false;
+  read([&](StoreTransaction& transaction) {
+    waiting = !transaction
+                   .query("SELECT id FROM controls WHERE run = $1 AND taken = 0 LIMIT 1",
+                          {std::string_view(run.value)})
+                   .empty();
+  });
+  std::vector<Control> controls;
+  if (waiting) {
+    write(
+        [&](StoreTransaction& transaction) { controls = store::take_controls(transaction, run); });
+  }
+  return controls;
+}
+
+void SqlJournal::approve_stage(const RunId& run, const std::string& stage, const std::string& who) {
+  write([&](StoreTransaction& transaction) {
+    existing_run(transaction, run);
+    insert_stage_approval(transaction, run, stage, who);
+  });
+}
+
+std::map<std::string, std::set<std::string>> SqlJournal::stage_approvals(const RunId& run) {
+  std::map<std::string, std::set<std::string>> approvals;
+  read([&](StoreTransaction& transaction) {
+    existing_run(transaction, run);
+    approvals = select_stage_approvals(transaction, run);
+  });
+  return approvals;
+}
+
+void SqlJournal::add_hold(const std::string& environment, const Hold& hold) {
+  write([&](StoreTransaction& transaction) { put_hold(transaction, environment, hold); });
+}
+
+bool SqlJournal::remove_hold(const std::string& environment, const TenantId& tenant) {
+  std::size_t gone = 0;
+  write(
+      [&](StoreTransaction& transaction) { gone = delete_hold(transaction, environment, tenant); });
+  return gone > 0;
+}
+
+std::vector<Hold> SqlJournal::holds(const std::string& environment) {
+  std::vector<Hold> holds;
+  read([&](StoreTransaction& transaction) { holds = select_holds(transaction, environment); });
+  return holds;
 }
 
 std::map<TenantId, std::chrono::milliseconds> SqlJournal::durations(
@@ -333,7 +412,8 @@ void SqlJournal::prune(const Retention& retention) {
         "DELETE FROM runs WHERE state IN ('finished', 'abandoned') AND id NOT IN "
         "(SELECT id FROM runs ORDER BY started_ms DESC, id DESC LIMIT $1)",
         {static_cast<std::int64_t>(retention.runs)});
-    for (const std::string_view table : {"run_tenants", "events", "run_files"}) {
+    for (const std::string_view table :
+         {"run_tenants", "events", "run_files", "controls", "stage_approvals"}) {
       transaction.query(
           fmt::format("DELETE FROM {} WHERE run NOT IN (SELECT id FROM runs)", table));
     }

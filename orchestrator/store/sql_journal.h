@@ -45,6 +45,14 @@ class SqlJournal final : public Journal {
   std::vector<JournalTenant> tenants_of(const RunId& run) override;
   std::vector<EventRecord> events_of(const RunId& run) override;
   std::map<std::string, std::string> texts_of(const RunId& run) override;
+  std::string plan_of(const RunId& run) override;
+  void send_control(const RunId& run, const Control& control) override;
+  std::vector<Control> take_controls(const RunId& run) override;
+  void approve_stage(const RunId& run, const std::string& stage, const std::string& who) override;
+  std::map<std::string, std::set<std::string>> stage_approvals(const RunId& run) override;
+  void add_hold(const std::string& environment, const Hold& hold) override;
+  bool remove_hold(const std::string& environment, const TenantId& tenant) override;
+  std::vector<Hold> holds(const std::string& environment) override;
   std::map<TenantId, std::chrono::milliseconds> durations(const std::string& environment) override;
   std::map<TenantId, std::string> uids(const std::string& environment) override;
   void forget_uid(const std::string& environment, const TenantId& tenant) override;

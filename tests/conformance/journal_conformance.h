@@ -51,6 +51,9 @@ struct JournalCheck {
 /// Records, queries and retention.
 std::span<const JournalCheck<JournalStore>> journal_checks();
 
+/// Controls, approvals, holds, plans.
+std::span<const JournalCheck<JournalStore>> journal_control_checks();
+
 /// Who may run: leases, take-over, races.
 std::span<const JournalCheck<JournalStore>> journal_lease_checks();
 

@@ -180,7 +180,7 @@ void refuses_newer_format(SqlJournalStore& store) {
   CHECK(error.code() == ErrorCode::storage);
   CHECK(error.kind_name() == "journal_too_new");
   CHECK_THAT(error.what(),
-             Catch::EndsWith(" has format 99, and this drover knows formats up to 1"));
+             Catch::EndsWith(" has format 99, and this drover knows formats up to 2"));
   CHECK(error.hint() == "Use the newer drover that wrote it, or name another store.");
 }
 

@@ -39,9 +39,12 @@ class MemoryStore {
   struct Run {
     orchestrator::RunRecord record;  ///< `lease_alive` and `counts` are made when it is read.
     std::map<std::string, std::string> texts;
+    std::string plan;
     std::uint64_t token = 0;  ///< Changes with every holder.
     std::vector<orchestrator::JournalTenant> tenants;
     std::vector<orchestrator::EventRecord> events;
+    std::vector<orchestrator::Control> controls;
+    std::map<std::string, std::set<std::string>> approvals;
   };
 
   std::mutex mutex_;  ///< Guards everything below.
@@ -50,6 +53,7 @@ class MemoryStore {
   std::map<std::string, orchestrator::RunId> leases_;
   std::map<std::string, std::map<orchestrator::TenantId, std::chrono::milliseconds>> durations_;
   std::map<std::string, std::map<orchestrator::TenantId, std::string>> uids_;
+  std::map<std::string, std::map<orchestrator::TenantId, orchestrator::Hold>> holds_;
   std::uint32_t begun_ = 0;
   std::uint64_t last_token_ = 0;
 };
@@ -80,6 +84,8 @@ class MemoryJournal final : public orchestrator::Journal {
     run.record.request.tenants.clear();
     run.record.request.texts.clear();
     run.texts = request.texts;
+    run.plan = request.plan;
+    run.record.request.plan.clear();
     run.record.started = store_->now_;
     run.record.total = request.tenants.size();
     for (const orchestrator::TenantId& tenant : request.tenants) {
@@ -200,6 +206,57 @@ class MemoryJournal final : public orchestrator::Journal {
       texts.emplace(name, run.texts.at(sha256));
     }
     return texts;
+  }
+
+  std::string plan_of(const orchestrator::RunId& id) override {
+    const std::lock_guard lock(store_->mutex_);
+    return existing(id).plan;
+  }
+
+  void send_control(const orchestrator::RunId& id, const orchestrator::Control& control) override {
+    const std::lock_guard lock(store_->mutex_);
+    existing(id).controls.push_back(control);
+  }
+
+  std::vector<orchestrator::Control> take_controls(const orchestrator::RunId& id) override {
+    const std::lock_guard lock(store_->mutex_);
+    return std::exchange(existing(id).controls, {});
+  }
+
+  void approve_stage(const orchestrator::RunId& id,
+                     const std::string& stage,
+                     const std::string& who) override {
+    const std::lock_guard lock(store_->mutex_);
+    existing(id).approvals[stage].insert(who);
+  }
+
+  std::map<std::string, std::set<std::string>> stage_approvals(
+      const orchestrator::RunId& id) override {
+    const std::lock_guard lock(store_->mutex_);
+    return existing(id).approvals;
+  }
+
+  void add_hold(const std::string& environment, const orchestrator::Hold& hold) override {
+    const std::lock_guard lock(store_->mutex_);
+    orchestrator::Hold kept = hold;
+    kept.since = store_->now_;
+    store_->holds_[environment].insert_or_assign(hold.tenant, std::move(kept));
+  }
+
+  bool remove_hold(const std::string& environment, const orchestrator::TenantId& tenant) override {
+    const std::lock_guard lock(store_->mutex_);
+    return store_->holds_[environment].erase(tenant) > 0;
+  }
+
+  std::vector<orchestrator::Hold> holds(const std::string& environment) override {
+    const std::lock_guard lock(store_->mutex_);
+    std::vector<orchestrator::Hold> holds;
+    for (const auto& [tenant, hold] : store_->holds_[environment]) {
+      if (!hold.until || *hold.until > store_->now_) {
+        holds.push_back(hold);
+      }
+    }
+    return holds;
   }
 
   std::map<orchestrator::TenantId, std::chrono::milliseconds> durations(

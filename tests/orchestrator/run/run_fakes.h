@@ -154,11 +154,16 @@ class RecordingObserver final : public orchestrator::run::RunObserver {
   void on_tenant(const orchestrator::TenantOutcome& outcome) override {
     tenants.push_back(outcome.id.value);
   }
+  void on_stage(const std::string& name, orchestrator::StageMoved::To to) override {
+    constexpr const char* kWords[] = {"begins", "is at its gate", "has passed"};
+    stages.push_back(name + " " + kWords[static_cast<std::size_t>(to)]);
+  }
   void on_event(const std::string& text) override { events.push_back(text); }
 
   std::vector<orchestrator::ProgressSnapshot> snapshots;
   std::vector<std::string> tenants;
   std::vector<std::string> events;
+  std::vector<std::string> stages;
 };
 
 /// Holds whoever waits until it is opened.

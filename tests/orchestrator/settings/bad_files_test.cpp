@@ -881,7 +881,7 @@ const std::vector<BadFile> kBadFiles = {
      "invalid_setting",
      "6:29",
      "environments.dev.rollout.stages[0].select selects nothing",
-     "Give labels or percent; leave select out only in the last stage."},
+     "Give ids, labels, count, percent or stratify; leave select out only in the last stage."},
     {"stages that leave tenants out",
      "environments:\n  dev:\n    tenants: [{sqlite: 'dev/*.db'}]\n    rollout:\n      stages:\n    "
      "    - {name: a, select: {percent: 10}}\n",
@@ -965,8 +965,9 @@ const std::vector<BadFile> kBadFiles = {
      "    - {name: a, gate: {probe: {on: server, sql: SELECT 1}}}\n",
      "invalid_setting",
      "6:40",
-     "environments.dev.rollout.stages[0].gate.probe.on is 'server', which is not known",
-     "Known is only tenant."},
+     "environments.dev.rollout.stages[0].gate.probe.on is 'server', neither 'tenant' nor a "
+     "connection",
+     "Write tenant, or the URL of the database that is to be asked."},
 };
 
 std::string place_in(const Error& error) {

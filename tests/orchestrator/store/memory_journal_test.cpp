@@ -26,7 +26,7 @@ class MemoryPlace final : public JournalStore {
 }  // namespace
 
 TEST_CASE("the journal in memory does what every journal must", "[store][memory]") {
-  for (const auto checks : {journal_checks(), journal_lease_checks()}) {
+  for (const auto checks : {journal_checks(), journal_control_checks(), journal_lease_checks()}) {
     for (const auto& check : checks) {
       DYNAMIC_SECTION(check.name) {
         MemoryPlace place;

@@ -87,7 +87,7 @@ class PostgresPlace final : public SqlJournalStore {
 }  // namespace
 
 TEST_CASE("the PostgreSQL journal does what every journal must", "[store][postgres]") {
-  for (const auto checks : {journal_checks(), journal_lease_checks()}) {
+  for (const auto checks : {journal_checks(), journal_control_checks(), journal_lease_checks()}) {
     for (const auto& check : checks) {
       DYNAMIC_SECTION(check.name) {
         PostgresPlace place;

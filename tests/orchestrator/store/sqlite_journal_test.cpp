@@ -102,7 +102,7 @@ class FileSizeLimit {
 }  // namespace
 
 TEST_CASE("the SQLite journal does what every journal must", "[store][sqlite]") {
-  for (const auto checks : {journal_checks(), journal_lease_checks()}) {
+  for (const auto checks : {journal_checks(), journal_control_checks(), journal_lease_checks()}) {
     for (const auto& check : checks) {
       DYNAMIC_SECTION(check.name) {
         SqlitePlace place;

@@ -1,0 +1,312 @@
+// A run that follows a plan: one that it is given, or makes because the environment has stages.
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "engine/base/sha256.h"
+#include "orchestrator/api/fleet_plan.h"
+#include "orchestrator/api/fleet_run.h"
+#include "orchestrator/api/fleet_status.h"
+#include "orchestrator/gates/window.h"
+#include "orchestrator/rollout_resume.h"
+#include "orchestrator/strategy.h"
+
+namespace drover::orchestrator {
+namespace {
+
+using engine::SteadyTime;
+
+/// When stages may start tenants, by the wall. Nothing starts in the last `margin` of a window, so
+/// that what was started can end in it.
+class WindowCalendar {
+ public:
+  WindowCalendar(engine::Clock& clock, RolloutOptions rollout, std::chrono::milliseconds margin)
+      : clock_(clock), rollout_(std::move(rollout)), margin_(margin) {}
+
+  OpenBetween operator()(std::size_t stage, SteadyTime now) const {
+    const Window& window = *rollout_.stages.at(std::min(stage, rollout_.stages.size() - 1)).window;
+    const WallTime wall = std::chrono::system_clock::now();
+    gates::OpenSpan span = gates::span_at_or_after(window, wall);
+    if (span.closes - margin_ <= wall) {
+      span = gates::span_at_or_after(window, span.closes);
+    }
+    const auto steady = [&](WallTime at) {
+      return now + std::chrono::duration_cast<SteadyTime::duration>(at - wall);
+    };
+    return {steady(span.opens), std::max(steady(span.closes - margin_), steady(span.opens))};
+  }
+
+ private:
+  engine::Clock& clock_;
+  RolloutOptions rollout_;
+  std::chrono::milliseconds margin_;
+};
+
+}  // namespace
+
+/// The tenants of the plan that are still in the fleet, in its order.
+void FleetRun::take_plan() {
+  plan_ = request_.plan;
+  request_.goal.direction = plan_->direction;
+  request_.goal.target = plan_->target;
+  check_plan();
+  std::map<TenantId, const Tenant*> fleet;
+  for (const Tenant& tenant : workspace_.fleet()) {
+    fleet.emplace(tenant.id, &tenant);
+  }
+  request_.tenants.clear();
+  for (const PlannedTenant& planned : plan_->tenants) {
+    const auto found = fleet.find(planned.id);
+    if (found != fleet.end() && planned.unfit.empty()) {
+      request_.tenants.push_back(*found->second);
+    } else {
+      TenantOutcome& outcome = settled_.emplace_back();
+      outcome.id = planned.id;
+      outcome.server = planned.server;
+      outcome.outcome = found == fleet.end() ? Outcome::vanished : Outcome::skipped;
+      outcome.reason = found == fleet.end() ? "not_in_fleet" : "unfit_when_planned";
+    }
+    fleet.erase(planned.id);
+  }
+  const LateJoiners policy = workspace_.environment().rollout
+                                 ? workspace_.environment().rollout->late_joiners
+                                 : LateJoiners::ignore;
+  if (fleet.empty() || !plan_->whole_fleet || policy == LateJoiners::ignore) {
+    return;
+  }
+  if (policy == LateJoiners::stop) {
+    throw Error(ErrorCode::usage,
+                "late_joiners",
+                fmt::format("{} tenants have joined the fleet since it was planned, the first is "
+                            "'{}'",
+                            fleet.size(),
+                            fleet.begin()->first.value),
+                "Make a new plan.");
+  }
+  for (const auto& [id, tenant] : fleet) {
+    request_.tenants.push_back(*tenant);
+  }
+}
+
+/// Exactly what was planned, or nothing.
+void FleetRun::check_plan() const {
+  const Environment& environment = workspace_.environment();
+  if (plan_->environment != environment.name) {
+    throw Error(ErrorCode::usage,
+                "foreign_plan",
+                fmt::format("the plan is for environment '{}', and this is '{}'",
+                            plan_->environment,
+                            environment.name),
+                fmt::format("Say -e {}.", plan_->environment));
+  }
+  if (plan_->migrations_digest != digest_) {
+    for (const PlannedRevision& revision : plan_->revisions) {
+      const engine::Migration* const now = migrations_->find(revision.id);
+      if (now == nullptr || engine::base::sha256_hex(*now->text) != revision.sha256) {
+        throw Error(ErrorCode::verification,
+                    "migrations_changed",
+                    fmt::format("revision '{}' {} since the plan was made",
+                                revision.id.value,
+                                now == nullptr ? "is gone" : "has changed"),
+                    "Restore the file, or make a new plan.",
+                    {revision.file, 0, 0});
+      }
+    }
+    throw Error(ErrorCode::verification,
+                "migrations_changed",
+                "the migration files are not those that the plan was made from",
+                "Restore them, or make a new plan.");
+  }
+  check_strategy();
+}
+
+void FleetRun::check_strategy() const {
+  const Environment& environment = workspace_.environment();
+  RolloutOptions one;
+  const RolloutOptions& now = environment.rollout ? *environment.rollout : one;
+  if (!environment.rollout) {
+    Stage& all = one.stages.emplace_back();
+    all.name = "all";
+    all.takes_rest = true;
+  }
+  if (plan_->strategy != strategy_text(now)) {
+    throw Error(ErrorCode::verification,
+                "strategy_changed",
+                "the rollout of the configuration is not the one that the plan was made for",
+                "Restore it, or make a new plan.",
+                now.place);
+  }
+}
+
+std::vector<TenantStanding> FleetRun::standings(SteadyTime deadline) {
+  const bool up = request_.goal.direction == engine::Direction::up;
+  const FleetStatusRequest question{workspace_.sessions(),
+                                    workspace_.clock(),
+                                    *migrations_,
+                                    workspace_.approach(),
+                                    limits(),
+                                    up ? request_.goal.target : "heads"};
+  return read_fleet_status(question, request_.tenants, {deadline, {}});
+}
+
+Plan FleetRun::make_plan(SteadyTime deadline) {
+  std::vector<TenantStanding> found = standings(deadline);
+  leave_changed_since_run(found);
+  return orchestrator::make_plan({workspace_.environment(),
+                                  *migrations_,
+                                  request_.goal,
+                                  workspace_.fleet(),
+                                  request_.tenants,
+                                  found,
+                                  engine::api::who_we_are(),
+                                  std::chrono::system_clock::now(),
+                                  request_.whole_fleet,
+                                  targets_});
+}
+
+/// An environment with stages has its runs planned, also when nobody asked for a plan.
+void FleetRun::plan_stages(SteadyTime deadline) {
+  const bool staged = workspace_.environment().rollout.has_value() || request_.rollback_of;
+  if (!plan_ && staged && !workspace_.single_target()) {
+    plan_ = make_plan(deadline);
+  }
+}
+
+/// A contract step waits until the whole fleet has what it stands on, whoever is to be changed now.
+void FleetRun::check_fleet_requirements(SteadyTime deadline) {
+  const engine::Goal& goal = request_.goal;
+  if (goal.direction == engine::Direction::down || goal.relative() || request_.rollback_of) {
+    return;
+  }
+  const engine::RevisionGraph& graph = migrations_->graph();
+  const engine::RevisionSet on_the_way =
+      graph.closure(engine::resolve_upgrade(graph, goal.target, {}));
+  std::vector<const engine::Migration*> contracts;
+  for (const engine::Migration& migration : migrations_->in_order()) {
+    if (migration.requires_fleet && on_the_way.contains(migration.id)) {
+      contracts.push_back(&migration);
+    }
+  }
+  if (contracts.empty()) {
+    return;
+  }
+  std::set<TenantId> held;
+  for (const Hold& hold : journal().holds(workspace_.environment().name)) {
+    held.insert(hold.tenant);
+  }
+  const FleetStatusRequest question{workspace_.sessions(),
+                                    workspace_.clock(),
+                                    *migrations_,
+                                    workspace_.approach(),
+                                    limits(),
+                                    "heads"};
+  const std::vector<TenantStanding> everybody =
+      read_fleet_status(question, workspace_.fleet(), {deadline, {}});
+  for (const engine::Migration* contract : contracts) {
+    std::vector<std::string> behind;
+    std::size_t done = 0;
+    for (const TenantStanding& tenant : everybody) {
+      const engine::RevisionSet applied = graph.closure(tenant.current);
+      done += applied.contains(contract->id) ? 1U : 0U;
+      const bool has = !tenant.fault && applied.contains(*contract->requires_fleet);
+      if (!has && !held.contains(tenant.id)) {
+        behind.push_back(tenant.id.value);
+      }
+    }
+    if (!behind.empty() && done < everybody.size()) {
+      throw Error(
+          ErrorCode::usage,
+          "fleet_behind",
+          fmt::format("revision '{}' starts only when every tenant has '{}', and {} of {} do "
+                      "not, the first is '{}'",
+                      contract->id.value,
+                      contract->requires_fleet->value,
+                      behind.size(),
+                      everybody.size(),
+                      behind.front()),
+          fmt::format("Take the fleet to '{}' first, or hold those tenants.",
+                      contract->requires_fleet->value),
+          {contract->source.generic_string(), 0, 0});
+    }
+  }
+}
+
+/// What each tenant must still be for its steps to be those of the plan. One that a process of this
+/// run has begun with is no longer what it was.
+void FleetRun::take_starts() {
+  if (!plan_) {
+    return;
+  }
+  std::map<TenantId, const PlannedTenant*> planned;
+  for (const PlannedTenant& tenant : plan_->tenants) {
+    planned.emplace(tenant.id, &tenant);
+  }
+  for (Tenant& tenant : request_.tenants) {
+    const auto found = planned.find(tenant.id);
+    const bool begun = resumed_ && !untouched_.contains(tenant.id);
+    if (found != planned.end() && !begun) {
+      tenant.target.planned = planned_start(*found->second);
+    }
+  }
+}
+
+/// Tenants that somebody keeps out of runs.
+void FleetRun::settle_held(Journal& journal, run::RunObserver& observer) {
+  std::map<TenantId, Hold> holds;
+  for (Hold& hold : journal.holds(workspace_.environment().name)) {
+    holds.emplace(hold.tenant, std::move(hold));
+  }
+  if (holds.empty()) {
+    return;
+  }
+  std::vector<Tenant> rest;
+  for (Tenant& tenant : request_.tenants) {
+    const auto found = holds.find(tenant.id);
+    if (found == holds.end()) {
+      rest.push_back(std::move(tenant));
+      continue;
+    }
+    TenantOutcome outcome;
+    outcome.id = tenant.id;
+    outcome.server = tenant.target.server;
+    outcome.outcome = Outcome::held;
+    outcome.reason = fmt::format("{} ({})", found->second.reason, found->second.owner);
+    settle(journal, observer, std::move(outcome));
+  }
+  request_.tenants = std::move(rest);
+}
+
+/// The stages with what is left to do in them. `rest` are the tenants of the run, settled ones come
+/// after them in the numbering, and leave their stages.
+RolloutRules FleetRun::stages_for(Journal& journal, const std::vector<Tenant>& rest) {
+  std::vector<Tenant> everybody = rest;
+  RunSoFar so_far;
+  so_far.settled.resize(rest.size());
+  for (const TenantOutcome& outcome : settled_) {
+    Tenant& tenant = everybody.emplace_back();
+    tenant.id = outcome.id;
+    tenant.target.server = outcome.server;
+    so_far.settled.emplace_back(outcome);
+  }
+  if (resumed_) {
+    for (const EventRecord& event : journal.events_of(id_)) {
+      if (event.kind == run::kStagePassed) {
+        so_far.passed.insert(event.text);
+      }
+    }
+    so_far.approved_by = journal.stage_approvals(id_);
+  }
+  const Environment& environment = workspace_.environment();
+  RolloutRules rules = rollout_rules(
+      *plan_, everybody, {environment, limits(), 0, request_.rollback_of.has_value()});
+  if (environment.rollout && !request_.rollback_of) {
+    rules.calendar =
+        WindowCalendar(workspace_.clock(), *environment.rollout, environment.timeouts.statement);
+  }
+  return continued(std::move(rules), so_far);
+}
+
+}  // namespace drover::orchestrator

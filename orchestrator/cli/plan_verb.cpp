@@ -1,0 +1,278 @@
+// plan: freeze what a run is to do. apply: do exactly that. plan show: what is in a plan file.
+
+#include <fmt/format.h>
+
+#include "orchestrator/cli/console.h"
+#include "orchestrator/cli/fleet_choice.h"
+#include "orchestrator/cli/output.h"
+#include "orchestrator/cli/run_session.h"
+#include "orchestrator/cli/steering.h"
+#include "orchestrator/cli/verbs.h"
+#include "orchestrator/cli/workspace_of.h"
+#include "orchestrator/plan/approvals_file.h"
+#include "orchestrator/plan/plan_file.h"
+#include "orchestrator/report/table.h"
+
+namespace drover::orchestrator::cli {
+namespace {
+
+using Takes = OptionSpec::Takes;
+using report::Column;
+
+std::string heads_text(const std::vector<engine::RevisionId>& heads) {
+  std::string text;
+  for (const engine::RevisionId& id : heads) {
+    text += (text.empty() ? "" : ", ") + id.value;
+  }
+  return text.empty() ? "base" : text;
+}
+
+std::string steps_text(const std::vector<engine::RevisionId>& steps) {
+  if (steps.empty()) {
+    return "nothing to do";
+  }
+  return steps.size() == 1
+             ? steps.front().value
+             : fmt::format("{} .. {}  ({})", steps.front().value, steps.back().value, steps.size());
+}
+
+std::string waves_table(const Plan& plan) {
+  std::vector<std::size_t> to_change(plan.waves.size(), 0);
+  std::vector<std::size_t> unfit(plan.waves.size(), 0);
+  std::vector<std::string> rules(plan.waves.size());
+  for (const PlannedTenant& tenant : plan.tenants) {
+    unfit[tenant.wave] += tenant.unfit.empty() ? 0U : 1U;
+    to_change[tenant.wave] +=
+        tenant.unfit.empty() && !plan.step_lists.at(tenant.steps).empty() ? 1U : 0U;
+    rules[tenant.wave] = tenant.rule;
+  }
+  report::Table table({{"WAVE"},
+                       {"TENANTS", Column::Align::right},
+                       {"TO CHANGE", Column::Align::right},
+                       {"UNFIT", Column::Align::right},
+                       {"WHO"}});
+  for (std::size_t i = 0; i < plan.waves.size(); ++i) {
+    table.add({plan.waves[i].name,
+               std::to_string(plan.waves[i].tenants),
+               std::to_string(to_change[i]),
+               std::to_string(unfit[i]),
+               rules[i]});
+  }
+  return table.written(data_width());
+}
+
+std::string revisions_table(const Plan& plan) {
+  std::map<std::string, std::size_t> tenants;
+  for (const PlannedTenant& tenant : plan.tenants) {
+    if (tenant.unfit.empty()) {
+      for (const engine::RevisionId& id : plan.step_lists.at(tenant.steps)) {
+        ++tenants[id.value];
+      }
+    }
+  }
+  report::Table table({{"REVISION"}, {"TENANTS", Column::Align::right}, {"FILE"}, {"NOTE"}});
+  for (const PlannedRevision& revision : plan.revisions) {
+    std::string note = revision.transactional ? "" : "not in a transaction";
+    if (revision.irreversible) {
+      note += note.empty() ? "cannot be undone" : ", cannot be undone";
+    }
+    table.add({revision.id.value, std::to_string(tenants[revision.id.value]), revision.file, note});
+  }
+  return table.empty() ? "no tenant has anything to do\n" : table.written(data_width());
+}
+
+std::string tenants_table(const Plan& plan) {
+  report::Table table({{"TENANT"}, {"WAVE"}, {"FROM"}, {"STEPS"}, {"WHY IN THIS WAVE"}});
+  for (const PlannedTenant& tenant : plan.tenants) {
+    table.add({tenant.id.value,
+               plan.waves[tenant.wave].name,
+               tenant.unfit.empty() ? heads_text(tenant.from) : "?",
+               tenant.unfit.empty() ? steps_text(plan.step_lists.at(tenant.steps)) : tenant.unfit,
+               tenant.rule});
+  }
+  return table.written(data_width());
+}
+
+std::string plan_text(const Plan& plan) {
+  return fmt::format("{} to {} in environment {}, planned {} by {}\n{}\n\n{}\n{}",
+                     plan.direction == engine::Direction::up ? "upgrade" : "downgrade",
+                     printable(plan.target),
+                     printable(plan.environment),
+                     plan.created,
+                     printable(plan.author),
+                     plan::digest_of(plan),
+                     waves_table(plan),
+                     revisions_table(plan));
+}
+
+/// The SQL of the planned revisions, as long as the directory still holds those files.
+void show_sql(Invocation& invocation, const Plan& plan) {
+  Workspace workspace = workspace_of(invocation.globals);
+  const auto migrations = workspace.migrations();
+  for (const PlannedRevision& revision : plan.revisions) {
+    const engine::Migration* const migration = migrations->find(revision.id);
+    invocation.console.data(fmt::format("\n-- {} --\n", revision.file));
+    invocation.console.data(migration == nullptr ? "(the file is gone)\n" : *migration->text);
+  }
+}
+
+int run_show(Invocation& invocation) {
+  const std::string file = invocation.arguments.value("file");
+  const Plan plan = plan::read_file(in_working_directory(invocation.globals, file));
+  if (!for_people(invocation)) {
+    invocation.console.data(plan::to_text(plan));  // it is JSON
+    return 0;
+  }
+  invocation.console.data(plan_text(plan));
+  if (invocation.arguments.has("tenants")) {
+    invocation.console.data("\n" + tenants_table(plan));
+  }
+  if (invocation.arguments.has("sql")) {
+    show_sql(invocation, plan);
+  }
+  return 0;
+}
+
+FleetRunRequest request_of(Invocation& invocation, Workspace& workspace) {
+  FleetRunRequest request;
+  const bool down = invocation.arguments.has("down");
+  request.goal.direction = down ? engine::Direction::down : engine::Direction::up;
+  request.goal.target = invocation.arguments.optional("revision").value_or("heads");
+  if (down && !invocation.arguments.has("revision")) {
+    throw Error(ErrorCode::usage,
+                "invalid_arguments",
+                "a plan to go down needs to be told where to",
+                "Say drover plan --down 0004, -1 or base.");
+  }
+  request.tenants = chosen_tenants(workspace, invocation);
+  request.whole_fleet = request.tenants.size() == workspace.fleet().size();
+  return request;
+}
+
+int run_plan(Invocation& invocation) {
+  Workspace workspace = workspace_of(invocation.globals);
+  FleetRunRequest request = request_of(invocation, workspace);
+  invocation.console.say(describe_fleet(workspace, request.tenants));
+  FleetRun run(workspace, std::move(request));
+  run.check();
+  const Plan plan = run.make_plan();
+  std::size_t unfit = 0;
+  for (const PlannedTenant& tenant : plan.tenants) {
+    if (!tenant.unfit.empty() && ++unfit <= 20) {
+      invocation.console.warn(fmt::format(
+          "{} cannot be planned for: {}", printable(tenant.id.value), printable(tenant.unfit)));
+    }
+  }
+  if (const auto out = invocation.arguments.optional("out")) {
+    plan::write_file(plan, in_working_directory(invocation.globals, *out));
+    invocation.console.say(fmt::format("the plan is in {}", *out));
+  }
+  if (for_people(invocation)) {
+    invocation.console.data(plan_text(plan));
+  } else {
+    invocation.console.data(plan::to_text(plan));
+  }
+  return unfit == 0 ? 0 : static_cast<int>(ErrorCode::incomplete);
+}
+
+/// Throws Error waiting: approval_missing, with what is there and why it does not count.
+void check_approvals(const Plan& plan,
+                     const std::filesystem::path& file,
+                     const RolloutOptions& rollout,
+                     Console& console) {
+  plan::ApprovalRule rule;
+  rule.environment = plan.environment;
+  rule.digest = plan::digest_of(plan);
+  rule.author = plan.author;
+  rule.needed = rollout.approvals;
+  rule.expiry = rollout.approval_expiry;
+  rule.now = std::chrono::system_clock::now();
+  for (const auto& [owner, path] : rollout.approval_keys) {
+    plan::PublicKey key = plan::PublicKey::read(path);
+    const std::string id = key.key_id();
+    rule.trusted.emplace(id, plan::TrustedKey{std::move(key), owner});
+  }
+  const plan::ApprovalCount count =
+      plan::enough_approvals(plan::read_approvals(plan::approvals_file_of(file)), rule);
+  for (const auto& left : count.left) {
+    console.warn(fmt::format(
+        "the approval by {} does not count: {}", printable(left.approval.who), left.why));
+  }
+  if (!count.enough()) {
+    throw Error(
+        ErrorCode::waiting,
+        "approval_missing",
+        fmt::format("{} of {} approvals of the plan are there", count.counted.size(), count.needed),
+        fmt::format("Let somebody else than {} say drover approve {}.",
+                    plan.author,
+                    file.filename().string()));
+  }
+}
+
+int run_apply(Invocation& invocation) {
+  const std::filesystem::path file =
+      in_working_directory(invocation.globals, invocation.arguments.value("file"));
+  FleetRunRequest request;
+  request.plan = plan::read_file(file);
+  const Plan plan = *request.plan;
+  Globals globals = invocation.globals;
+  globals.environment = globals.environment.value_or(plan.environment);
+  Workspace workspace = workspace_of(globals);
+  const Environment& environment = workspace.environment();
+  check_confirmation(environment.name, invocation.arguments.value("confirm"));
+  if (environment.rollout && environment.rollout->approvals > 0) {
+    check_approvals(plan, file, *environment.rollout, invocation.console);
+  }
+  FleetRun run(workspace, std::move(request));
+  run.check();
+  invocation.console.say(describe_fleet(workspace, run.request().tenants));
+  Invocation here{globals, invocation.arguments, invocation.console};
+  if (environment.production || !globals.yes) {
+    invocation.console.say(plan_text(plan));
+    confirm_change(workspace, here, "Apply it?", invocation.arguments.value("confirm"));
+  }
+  return run_and_report(workspace, run, here);
+}
+
+}  // namespace
+
+VerbSpec plan_verb() {
+  return {
+      "plan",
+      "freeze what a run is to do, into a file",
+      "Reads every tenant's history and changes nothing. The file holds the revisions with\n"
+      "their checksums, the strategy, and every tenant with its wave and its steps; its digest\n"
+      "covers all of that.\n\n"
+      "  drover plan -e production --out plan.json\n"
+      "  drover plan show plan.json --tenants --sql\n"
+      "  drover apply plan.json\n",
+      {{"revision", Takes::word, "REVISION", "where to; default heads"},
+       {"--out", Takes::value, "FILE", "write it there"},
+       {"--down", Takes::nothing, "", "plan a downgrade"}},
+      VerbSpec::Selectors::yes,
+      run_plan};
+}
+
+VerbSpec plan_show_verb() {
+  return {"plan show",
+          "what is in a plan file",
+          "",
+          {{"file", Takes::word, "FILE", "the plan", OptionSpec::Need::required},
+           {"--tenants", Takes::nothing, "", "every tenant with its wave, and why"},
+           {"--sql", Takes::nothing, "", "the migration files too"}},
+          VerbSpec::Selectors::no,
+          run_show};
+}
+
+VerbSpec apply_verb() {
+  return {"apply",
+          "carry out a plan, exactly",
+          "A plan whose migrations or strategy have changed is refused before anything is\n"
+          "connected to; a tenant that has changed since is skipped.\n",
+          {{"file", Takes::word, "FILE", "the plan", OptionSpec::Need::required},
+           {"--confirm", Takes::value, "NAME", "the environment's name, where it is asked for"}},
+          VerbSpec::Selectors::no,
+          run_apply};
+}
+
+}  // namespace drover::orchestrator::cli

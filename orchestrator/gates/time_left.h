@@ -1,0 +1,21 @@
+/// How long a probe may take: its own deadline, or what its caller's patience leaves of it.
+
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+
+#include "engine/clock.h"
+
+namespace drover::orchestrator::gates {
+
+/// Not negative, and never so long that a sum with the present overflows.
+inline std::chrono::milliseconds time_left(std::chrono::milliseconds deadline,
+                                           const engine::Patience& patience) {
+  constexpr std::chrono::milliseconds kLongest = std::chrono::hours(24 * 365);
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(patience.deadline -
+                                                                 std::chrono::steady_clock::now());
+  return std::clamp(std::min(deadline, left), std::chrono::milliseconds(0), kLongest);
+}
+
+}  // namespace drover::orchestrator::gates

@@ -1,0 +1,98 @@
+/// What a plan's text and digest hold, field by field: one table per record, which the writer, the
+/// reader and the digest share.
+///
+/// For this room only. A member that is added to a record of orchestrator/plan.h must come into its
+/// table, and kPlanFormat goes up; a count of the members below stops the build until it does.
+///
+/// Thread safety: constants.
+
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "orchestrator/plan.h"
+
+namespace drover::orchestrator::plan {
+
+inline constexpr std::int64_t kPlanFormat = 1;
+
+using RevisionIds = std::vector<engine::RevisionId>;
+
+template <typename Record>
+struct Field {
+  using Member = std::variant<std::string Record::*,
+                              bool Record::*,
+                              std::size_t Record::*,
+                              std::int64_t Record::*,
+                              engine::Direction Record::*,
+                              engine::RevisionId Record::*,
+                              TenantId Record::*,
+                              RevisionIds Record::*>;
+  std::string_view key;
+  Member member;
+};
+
+template <typename Record>
+inline constexpr std::array<Field<Record>, 0> kFields{};
+
+/// Those of the plan itself; its four lists follow them.
+template <>
+inline constexpr std::array<Field<Plan>, 9> kFields<Plan>{{
+    {"environment", &Plan::environment},
+    {"production", &Plan::production},
+    {"whole_fleet", &Plan::whole_fleet},
+    {"direction", &Plan::direction},
+    {"target", &Plan::target},
+    {"author", &Plan::author},
+    {"created", &Plan::created},
+    {"migrations_digest", &Plan::migrations_digest},
+    {"strategy", &Plan::strategy},
+}};
+
+template <>
+inline constexpr std::array<Field<PlannedRevision>, 5> kFields<PlannedRevision>{{
+    {"id", &PlannedRevision::id},
+    {"file", &PlannedRevision::file},
+    {"sha256", &PlannedRevision::sha256},
+    {"irreversible", &PlannedRevision::irreversible},
+    {"transactional", &PlannedRevision::transactional},
+}};
+
+template <>
+inline constexpr std::array<Field<PlannedWave>, 2> kFields<PlannedWave>{{
+    {"name", &PlannedWave::name},
+    {"tenants", &PlannedWave::tenants},
+}};
+
+template <>
+inline constexpr std::array<Field<PlannedTenant>, 9> kFields<PlannedTenant>{{
+    {"id", &PlannedTenant::id},
+    {"server", &PlannedTenant::server},
+    {"wave", &PlannedTenant::wave},
+    {"rule", &PlannedTenant::rule},
+    {"from", &PlannedTenant::from},
+    {"epoch", &PlannedTenant::epoch},
+    {"uid", &PlannedTenant::uid},
+    {"steps", &PlannedTenant::steps},
+    {"unfit", &PlannedTenant::unfit},
+}};
+
+/// Compiles while each record has as many members as its table knows.
+inline void count_members(const Plan& plan,
+                          const PlannedRevision& revision,
+                          const PlannedWave& wave,
+                          const PlannedTenant& tenant) {
+  [[maybe_unused]] const auto& [p1, p2, p3, p4, p5, p6, p7, p8, p9, list1, list2, list3, list4] =
+      plan;
+  [[maybe_unused]] const auto& [r1, r2, r3, r4, r5] = revision;
+  [[maybe_unused]] const auto& [w1, w2] = wave;
+  [[maybe_unused]] const auto& [t1, t2, t3, t4, t5, t6, t7, t8, t9] = tenant;
+}
+
+}  // namespace drover::orchestrator::plan

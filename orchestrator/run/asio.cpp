@@ -1,3 +1,0 @@
-// Asio, compiled here once (BOOST_ASIO_SEPARATE_COMPILATION). The only file that may include this.
-
-#include <boost/asio/impl/src.hpp>
