@@ -71,9 +71,9 @@ std::string rule_of(const Stage& stage) {
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
-class Assignment {
+class WaveAssignment {
  public:
-  Assignment(const std::vector<Stage>& stages, const std::vector<WaveCandidate>& candidates)
+  WaveAssignment(const std::vector<Stage>& stages, const std::vector<WaveCandidate>& candidates)
       : stages_(stages),
         candidates_(candidates),
         places_(candidates.size()),
@@ -194,7 +194,7 @@ class Assignment {
 
 std::vector<WavePlace> assign_waves(const std::vector<Stage>& stages,
                                     const std::vector<WaveCandidate>& candidates) {
-  return Assignment(stages, candidates).run();
+  return WaveAssignment(stages, candidates).run();
 }
 
 }  // namespace drover::orchestrator

@@ -55,13 +55,28 @@ engine::OpenOptions reading(const Environment& environment) {
   return options;
 }
 
-/// The one that decides: a failure before what is inconclusive, that before a pass.
-bool is_worse(Answer one, Answer other) {
-  const auto rank = [](Answer answer) {
+/// Of many answers the one that decides: a failure before what is inconclusive, that before a pass.
+/// Thread safe.
+class WorstAnswer {
+ public:
+  explicit WorstAnswer(std::string all_passed) : worst_{Answer::pass, std::move(all_passed)} {}
+
+  void add(CheckResult result) {
+    const std::lock_guard lock(worst_mutex_);
+    if (rank(result.answer) > rank(worst_.answer)) {
+      worst_ = std::move(result);
+    }
+  }
+  CheckResult take() { return std::move(worst_); }
+
+ private:
+  static int rank(Answer answer) {
     return answer == Answer::fail ? 2 : (answer == Answer::inconclusive ? 1 : 0);
-  };
-  return rank(one) > rank(other);
-}
+  }
+
+  std::mutex worst_mutex_;  ///< Guards worst_.
+  CheckResult worst_;
+};
 
 }  // namespace
 
@@ -125,24 +140,20 @@ CheckResult FleetChecks::ask_sql(const SqlProbe& probe,
     return ask_control(probe, patience);
   }
   const std::vector<Tenant> members = healthy_members(stage);
-  CheckResult worst{Answer::pass, fmt::format("all {} tenants say yes", members.size())};
-  std::mutex worst_mutex;
+  WorstAnswer worst(fmt::format("all {} tenants say yes", members.size()));
   std::atomic<std::size_t> next{0};
+  const auto ask_some = [&] {
+    for (std::size_t i = next++; i < members.size(); i = next++) {
+      worst.add(ask_tenant(probe, members[i], patience));
+    }
+  };
   {
     std::vector<std::jthread> threads;
     for (std::size_t t = 0; t < std::min(kAtOnce, members.size()); ++t) {
-      threads.emplace_back([&] {
-        for (std::size_t i = next++; i < members.size(); i = next++) {
-          CheckResult result = ask_tenant(probe, members[i], patience);
-          const std::lock_guard lock(worst_mutex);
-          if (is_worse(result.answer, worst.answer)) {
-            worst = std::move(result);
-          }
-        }
-      });
+      threads.emplace_back(ask_some);
     }
   }
-  return worst;
+  return worst.take();
 }
 
 CheckResult FleetChecks::ask_tenant(const SqlProbe& probe,

@@ -31,6 +31,7 @@ RolloutOptions rollout_of(const Environment& environment) {
 
 std::vector<std::string> sorted_names(const std::vector<engine::RevisionId>& ids) {
   std::vector<std::string> names;
+  names.reserve(ids.size());
   for (const engine::RevisionId& id : ids) {
     names.push_back(id.value);
   }

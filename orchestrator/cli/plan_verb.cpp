@@ -116,7 +116,7 @@ void show_sql(Invocation& invocation, const Plan& plan) {
   }
 }
 
-int run_show(Invocation& invocation) {
+int run_plan_show(Invocation& invocation) {
   const std::string file = invocation.arguments.value("file");
   const Plan plan = plan::read_file(in_working_directory(invocation.globals, file));
   if (!for_people(invocation)) {
@@ -188,9 +188,9 @@ void check_approvals(const Plan& plan,
   rule.expiry = rollout.approval_expiry;
   rule.now = std::chrono::system_clock::now();
   for (const auto& [owner, path] : rollout.approval_keys) {
-    plan::PublicKey key = plan::PublicKey::read(path);
+    const plan::PublicKey key = plan::PublicKey::read(path);
     const std::string id = key.key_id();
-    rule.trusted.emplace(id, plan::TrustedKey{std::move(key), owner});
+    rule.trusted.emplace(id, plan::TrustedKey{key, owner});
   }
   const plan::ApprovalCount count =
       plan::enough_approvals(plan::read_approvals(plan::approvals_file_of(file)), rule);
@@ -261,7 +261,7 @@ VerbSpec plan_show_verb() {
            {"--tenants", Takes::nothing, "", "every tenant with its wave, and why"},
            {"--sql", Takes::nothing, "", "the migration files too"}},
           VerbSpec::Selectors::no,
-          run_show};
+          run_plan_show};
 }
 
 VerbSpec apply_verb() {

@@ -35,7 +35,7 @@ std::string name_of(const Approval& approval, const ApprovalRule& rule) {
 }
 
 /// Why `approval` does not count by itself; empty: it does.
-std::string defect_of(const Approval& approval, const ApprovalRule& rule) {
+std::string why_it_does_not_count(const Approval& approval, const ApprovalRule& rule) {
   if (approval.digest != rule.digest) {
     return "of another digest";
   }
@@ -84,7 +84,7 @@ ApprovalCount enough_approvals(const std::vector<Approval>& approvals, const App
   ApprovalCount count{rule.needed, {}, {}};
   std::set<std::string> people;
   for (const Approval& approval : approvals) {
-    std::string why = defect_of(approval, rule);
+    std::string why = why_it_does_not_count(approval, rule);
     if (!why.empty()) {
       count.left.push_back({approval, std::move(why)});
       continue;

@@ -25,7 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-constexpr std::size_t kLongest = std::size_t{16} * 1024 * 1024;
+constexpr std::size_t kLongestApprovals = std::size_t{16} * 1024 * 1024;
 constexpr mode_t kMode = 0644;  // nothing in it is secret
 const std::vector<std::string> kKeys{"digest", "who", "at", "key_id", "signature"};
 
@@ -137,7 +137,7 @@ Approval from_line(std::string_view line, const Place& place) {
 }
 
 std::string content_of(const OpenFile& opened, const fs::path& file) {
-  auto text = read_rest(opened, kLongest, file);
+  auto text = read_rest(opened, kLongestApprovals, file);
   if (!text) {
     refuse("the file has more than 16 MiB",
            "Name the approvals of a plan, or begin a new file.",

@@ -14,7 +14,7 @@ namespace drover::orchestrator::settings {
 namespace {
 
 constexpr std::size_t kMostTenants = 1'000'000;
-constexpr std::size_t kMostApprovals = 10;
+constexpr std::size_t kMostPlanApprovals = 10;
 const std::vector<std::string> kPolicies = {"none", "required"};
 const std::vector<std::string> kProviders = {"pg_dump", "sqlite", "template_copy", "command"};
 
@@ -222,7 +222,7 @@ void read_plan_approvals(const YamlNode& node,
       rollout.approval_keys.emplace(entry.key, reader.path(file));
     }
   }
-  rollout.approvals = to_count(section.required("count"), 1, kMostApprovals);
+  rollout.approvals = to_count(section.required("count"), 1, kMostPlanApprovals);
   if (const std::optional<Given> expiry = section.given("expiry")) {
     rollout.approval_expiry = to_duration(*expiry, std::chrono::minutes(1));
   }
