@@ -7,5 +7,6 @@ if [ -z "${TMPDIR:-}" ] && [ -w /dev/shm ]; then export TMPDIR=/dev/shm; fi
 cd "$(dirname "$0")/.."
 bin=$PWD/build/release
 "$bin/bench/bench_floor_files" "$(mktemp -d)/files"
+"$bin/bench/bench_plan"
 "$bin/bench/bench_fleet_bench" "$bin/orchestrator/cli/drover" "$bin/bench/bench_floor_postgres" \
   "$bin/bench/bench_floor_sqlite" "${1:-400}" "${2:-1000}" "${3:-1000}" "${4:-10000}"
