@@ -152,13 +152,12 @@ void FleetRun::check() {
     for (const Check& check : stage.gate.checks) {
       const auto* http = std::get_if<HttpProbe>(&check.what);
       if (http != nullptr && !gates::is_checkable_url(http->url)) {
-        throw Error(ErrorCode::usage,
-                    "invalid_setting",
-                    fmt::format("the gate of stage '{}' asks {}, which is no URL that can be asked",
-                                stage.name,
-                                gates::shown_url(http->url)),
-                    "Write http://HOST:PORT/PATH; for anything else, https too, use a command.",
-                    stage.place);
+        throw Error(
+            ErrorCode::usage,
+            "invalid_setting",
+            fmt::format("the gate of stage '{}' has an http url that cannot be asked", stage.name),
+            "Write http://HOST:PORT/PATH; for anything else, https too, use a command.",
+            stage.place);
       }
     }
   }
@@ -177,6 +176,16 @@ void FleetRun::refuse_what_is_not_there() const {
   if (environment.backup && environment.backup->policy == BackupOptions::Policy::required) {
     throw not_supported("take backups before a change",
                         "Set `backup: {policy: none}` and take them by other means.");
+  }
+  for (const Stage& stage : stages_of(environment)) {
+    const std::vector<Stratum>& strata = stage.select.stratify;
+    const bool by_size = stage.order == StartOrder::smallest ||
+                         std::find(strata.begin(), strata.end(), Stratum::size) != strata.end();
+    if (by_size) {
+      throw not_supported(
+          fmt::format("know the size of tenants, which stage '{}' asks for", stage.name),
+          "Order by slowest or listed, and stratify by server or version.");
+    }
   }
 }
 

@@ -136,7 +136,7 @@ Check read_http(const YamlNode& node, const std::string& name) {
   const bool has_host = probe.url.size() > kScheme.size() && probe.url[kScheme.size()] != '/';
   if (!probe.url.starts_with(kScheme) || !has_host) {
     refuse_setting(url,
-                   fmt::format("is '{}', which cannot be asked", probe.url),
+                   "is no URL that can be asked",  // it may hold a secret
                    "Write http://HOST:PORT/PATH; for anything else, https too, use a command.");
   }
   if (const std::optional<Given> deadline = section.given("deadline")) {

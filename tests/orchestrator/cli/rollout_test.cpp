@@ -412,3 +412,30 @@ TEST_CASE("the fleet's version is what every tenant has", "[cli]") {
   dir.files().write("fleet/b.db", "this is no database, whatever it is called");
   CHECK(document(dir, {"fleet-version"}, 3)["unreadable"] == 1);
 }
+
+TEST_CASE("what a rollout asks for and this version cannot do is refused", "[cli]") {
+  const ProgramDir dir;
+  write_rollout(dir, 2, {"name: canary, select: {stratify: [size]}", "name: rest"});
+  CHECK(dir.run({"upgrade", "--yes"}).status == 2);
+  write_rollout(dir, 2, {"name: rest, order: smallest"});
+  const ProgramResult ordered = dir.run({"plan"});
+  CHECK(ordered.status == 2);
+  CHECK(ordered.err.find("this version does not know the size of tenants, which stage 'rest' asks "
+                         "for") != std::string::npos);
+  write_rollout(
+      dir, 2, {"name: rest, window: {days: mon, from: '01:00', to: '02:00', zone: Mars/X}"});
+  const ProgramResult zone = dir.run({"upgrade", "--yes"});
+  CHECK(zone.status == 2);
+  CHECK(zone.err.find("there is no time zone 'Mars/X'") != std::string::npos);
+  write_rollout(dir, 2, {"name: rest, gate: {http: {url: 'http://bob:secret@here/'}}"});
+  const ProgramResult url = dir.run({"upgrade", "--yes"});
+  CHECK(url.status == 2);
+  CHECK(url.err.find("secret") == std::string::npos);
+  write_rollout(dir, 2, {"name: gold, select: {labels: {ring: gold}}", "name: rest"});
+  const ProgramResult empty = dir.run({"upgrade", "--yes"});
+  CHECK(empty.status == 2);
+  CHECK(empty.err.find("drover.yaml:") != std::string::npos);
+  CHECK(empty.err.find("stage 'gold' (label ring=gold) selects none of the 2 tenants") !=
+        std::string::npos);
+  CHECK(ask_file(dir, "a", "SELECT count(*) FROM sqlite_master;") == "0\n");
+}
