@@ -244,10 +244,16 @@ TEST_CASE("sessions that are ended at random cost a retry each, and nothing else
   Rig rig;
   rig.options.chaining = Chaining::off;
   std::atomic<int> done = 0;
-  rig.observer.on_revision = [&](const RevisionId&, Direction) { ++done; };
+  std::promise<void> first_hit;
+  rig.observer.on_revision = [&](const RevisionId&, Direction) {
+    if (++done == 1) {
+      first_hit.get_future().wait();  // or all might be over before anybody looks
+    }
+  };
   auto result =
       std::async(std::launch::async, [&] { return rig.up(tenant.target(), numbered(kLast)); });
   int killed = 0;
+  bool hit = false;
   // From the first revision on: one who is not let in at all is for the schedule to try again.
   for (int seen = 0;
        done < kLast - 1 && result.wait_for(std::chrono::seconds(0)) != std::future_status::ready;) {
@@ -262,6 +268,10 @@ TEST_CASE("sessions that are ended at random cost a retry each, and nothing else
         kDatabase,
         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = 'executor' "
         "AND application_name = 'drover'"));
+    if (!hit) {
+      hit = true;
+      first_hit.set_value();
+    }
   }
   const ApplyOutcome outcome = result.get();
   CHECK(told(outcome) == "applied");
