@@ -48,6 +48,27 @@ std::optional<Outcome> outcome_named(std::string_view name) noexcept {
   return static_cast<Outcome>(found - kOutcomeNames.begin());
 }
 
+bool went_well(const TenantOutcome& outcome) noexcept {
+  return outcome.outcome == Outcome::applied || outcome.outcome == Outcome::current;
+}
+
+bool was_left_out(const TenantOutcome& outcome) noexcept {
+  return outcome.outcome == Outcome::skipped || outcome.outcome == Outcome::held ||
+         outcome.outcome == Outcome::vanished;
+}
+
+TenantOutcome untouched(const TenantId& id,
+                        const std::string& server,
+                        Outcome outcome,
+                        const std::string& reason) {
+  TenantOutcome result;
+  result.id = id;
+  result.server = server;
+  result.outcome = outcome;
+  result.reason = reason;
+  return result;
+}
+
 void RunSummary::add(const TenantOutcome& outcome) {
   ++total_;
   ++counts_[outcome.outcome];

@@ -50,6 +50,18 @@ struct TenantOutcome {
   std::optional<engine::TenantFault> fault;
 };
 
+/// True for applied and current: the tenant is where the run wanted it.
+bool went_well(const TenantOutcome& outcome) noexcept;
+
+/// True for skipped, held and vanished: out of the run by somebody's wish.
+bool was_left_out(const TenantOutcome& outcome) noexcept;
+
+/// Of a tenant that nothing was tried with.
+TenantOutcome untouched(const TenantId& id,
+                        const std::string& server,
+                        Outcome outcome,
+                        const std::string& reason);
+
 /// Tenants that failed for one cause.
 struct FaultGroup {
   std::string fingerprint;

@@ -11,16 +11,6 @@ using engine::SteadyTime;
 
 namespace {
 
-bool went_well(const TenantOutcome& outcome) {
-  return outcome.outcome == Outcome::applied || outcome.outcome == Outcome::current;
-}
-
-/// Out of the stage by somebody's wish, so that its gate does not miss it.
-bool was_left_out(const TenantOutcome& outcome) {
-  return outcome.outcome == Outcome::skipped || outcome.outcome == Outcome::held ||
-         outcome.outcome == Outcome::vanished;
-}
-
 bool asks_anything(const GateRules& gate) {
   return gate.success_percent || gate.soak.count() > 0 || !gate.checks.empty() ||
          gate.approvals > 0;
@@ -200,25 +190,16 @@ void Rollout::end_early() {
   for (std::size_t s = stage_ + (begun ? 1 : 0); s < rules_.stages.size(); ++s) {
     for (const std::size_t tenant : rules_.stages[s].tenants) {
       const auto skipped = skipped_.find(tenant);
+      const bool skips = skipped != skipped_.end();
       take_finished({tenant,
-                     skipped == skipped_.end()
-                         ? untouched(tenant, Outcome::not_started, "")
-                         : untouched(tenant, Outcome::skipped, skipped->second)});
+                     untouched(tenants_[tenant].id,
+                               tenants_[tenant].server,
+                               skips ? Outcome::skipped : Outcome::not_started,
+                               skips ? skipped->second : "")});
     }
   }
   schedule_.reset();
   phase_ = Phase::over;
-}
-
-TenantOutcome Rollout::untouched(std::size_t tenant,
-                                 Outcome outcome,
-                                 const std::string& reason) const {
-  TenantOutcome result;
-  result.id = tenants_[tenant].id;
-  result.server = tenants_[tenant].server;
-  result.outcome = outcome;
-  result.reason = reason;
-  return result;
 }
 
 void Rollout::look_at_window(SteadyTime now) {

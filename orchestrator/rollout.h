@@ -147,7 +147,6 @@ class Rollout {
   void take(Actions actions);
   void take_finished(FinishTenant action);
   void note(std::string kind, std::string text, std::string tenant = {});
-  TenantOutcome untouched(std::size_t tenant, Outcome outcome, const std::string& reason) const;
 
   const RolloutRules rules_;
   std::vector<ScheduledTenant> tenants_;

@@ -8,19 +8,8 @@ namespace drover::orchestrator {
 namespace {
 
 void take_into_account(const TenantOutcome& outcome, RolloutStage& stage, RolloutRules& rules) {
-  switch (outcome.outcome) {
-    case Outcome::applied:
-    case Outcome::current:
-      ++stage.before.went_well;
-      return;
-    case Outcome::skipped:
-    case Outcome::held:
-    case Outcome::vanished:
-      --stage.before.planned;
-      return;
-    default:
-      break;
-  }
+  stage.before.went_well += went_well(outcome) ? 1U : 0U;
+  stage.before.planned -= was_left_out(outcome) ? 1U : 0U;
   // A server that was away is nobody's failure, see Schedule.
   const bool by_server = outcome.fault && outcome.outcome == Outcome::unreachable &&
                          outcome.fault->fault_class == engine::FaultClass::server_down;

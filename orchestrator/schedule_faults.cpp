@@ -78,7 +78,7 @@ void Schedule::reached_outcome(std::size_t tenant_index) {
   const Tenant& tenant = tenants_[tenant_index];
   Server& server = servers_[tenant.server];
   const Outcome outcome = tenant.last->outcome;
-  if (outcome == Outcome::applied || outcome == Outcome::current) {
+  if (went_well(*tenant.last)) {
     locked_out_.clear();
     const std::size_t before = server.limit.value();
     server.limit.succeed(outcome == Outcome::applied ? tenant.last->duration

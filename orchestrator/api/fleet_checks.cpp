@@ -94,10 +94,9 @@ std::vector<Tenant> FleetChecks::healthy_members(std::size_t stage) const {
   journal_.flush();
   std::set<TenantId> healthy;
   for (const JournalTenant& tenant : journal_.tenants_of(run_)) {
-    const Outcome outcome = tenant.outcome.outcome;
     const auto wave = wave_of_.find(tenant.outcome.id);
     const bool member = wave != wave_of_.end() && wave->second == stage;
-    if (member && tenant.finished && (outcome == Outcome::applied || outcome == Outcome::current)) {
+    if (member && tenant.finished && went_well(tenant.outcome)) {
       healthy.insert(tenant.outcome.id);
     }
   }

@@ -16,19 +16,6 @@
 namespace drover::orchestrator {
 namespace {
 
-/// What a run without a rollout does, so that every plan has waves.
-RolloutOptions one_stage() {
-  RolloutOptions rollout;
-  Stage& all = rollout.stages.emplace_back();
-  all.name = "all";
-  all.takes_rest = true;
-  return rollout;
-}
-
-RolloutOptions rollout_of(const Environment& environment) {
-  return environment.rollout ? *environment.rollout : one_stage();
-}
-
 std::vector<std::string> sorted_names(const std::vector<engine::RevisionId>& ids) {
   std::vector<std::string> names;
   names.reserve(ids.size());
@@ -187,6 +174,17 @@ std::optional<std::size_t> failures_of(const Stage& stage, bool is_canary, std::
 }
 
 }  // namespace
+
+RolloutOptions rollout_of(const Environment& environment) {
+  if (environment.rollout) {
+    return *environment.rollout;
+  }
+  RolloutOptions rollout;
+  Stage& all = rollout.stages.emplace_back();
+  all.name = "all";
+  all.takes_rest = true;
+  return rollout;
+}
 
 Plan make_plan(const FleetPlanRequest& request) {
   return PlanMaker(request).make();

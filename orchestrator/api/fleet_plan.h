@@ -34,6 +34,9 @@ struct FleetPlanRequest {
   const std::map<TenantId, std::string>& targets;  ///< Of those that do not go where `goal` says.
 };
 
+/// The rollout of `environment`; one stage of everybody where it has none.
+RolloutOptions rollout_of(const Environment& environment);
+
 /// Throws Error usage: those of assign_waves(), GraphError.
 Plan make_plan(const FleetPlanRequest& request);
 

@@ -60,11 +60,6 @@ void take_options(const std::string& text, FleetRunRequest& request) {
 
 constexpr std::string_view kRollback = "rollback";
 
-const std::vector<Stage>& stages_of(const Environment& environment) {
-  static const std::vector<Stage> kNone;
-  return environment.rollout ? environment.rollout->stages : kNone;
-}
-
 /// Outcomes that a run which goes on leaves as they are. Whoever goes on with a run that halted
 /// because too many failed wants to see those tried again.
 bool is_settled(const JournalTenant& tenant, const RunRecord& run) {
@@ -145,7 +140,8 @@ Journal& FleetRun::journal() {
 void FleetRun::check() {
   refuse_what_is_not_there();
   refuse_batches();
-  for (const Stage& stage : stages_of(workspace_.environment())) {
+  const RolloutOptions rollout = rollout_of(workspace_.environment());
+  for (const Stage& stage : rollout.stages) {
     if (stage.window) {
       gates::check_window(*stage.window, stage.place);
     }
@@ -177,7 +173,8 @@ void FleetRun::refuse_what_is_not_there() const {
     throw not_supported("take backups before a change",
                         "Set `backup: {policy: none}` and take them by other means.");
   }
-  for (const Stage& stage : stages_of(environment)) {
+  const RolloutOptions rollout = rollout_of(environment);
+  for (const Stage& stage : rollout.stages) {
     const std::vector<Stratum>& strata = stage.select.stratify;
     const bool by_size = stage.order == StartOrder::smallest ||
                          std::find(strata.begin(), strata.end(), Stratum::size) != strata.end();
@@ -255,13 +252,7 @@ RunForecast FleetRun::forecast(const engine::Patience& patience) {
   RunForecast forecast;
   forecast.total = request_.tenants.size();
   const bool up = request_.goal.direction == engine::Direction::up;
-  const FleetStatusRequest question{workspace_.sessions(),
-                                    workspace_.clock(),
-                                    *migrations_,
-                                    workspace_.approach(),
-                                    limits(),
-                                    up ? request_.goal.target : "heads"};
-  for (const TenantStanding& standing : read_fleet_status(question, request_.tenants, patience)) {
+  for (const TenantStanding& standing : standings(request_.tenants, usual_target(), patience)) {
     const bool made =
         up && request_.create_files && standing.fault && standing.fault->kind == "file_missing";
     if (standing.fault && !made) {
@@ -416,13 +407,8 @@ std::vector<Tenant> FleetRun::settle_current(Journal& journal,
   if (asked.empty()) {
     return rest;
   }
-  const FleetStatusRequest question{workspace_.sessions(),
-                                    workspace_.clock(),
-                                    *migrations_,
-                                    workspace_.approach(),
-                                    limits(),
-                                    request_.goal.target};
-  const std::vector<TenantStanding> standings = read_fleet_status(question, asked, {deadline, {}});
+  const std::vector<TenantStanding> standings =
+      this->standings(asked, request_.goal.target, {deadline, {}});
   for (std::size_t i = 0; i < asked.size(); ++i) {
     using State = engine::TenantState;
     const bool settled =

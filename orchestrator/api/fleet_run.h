@@ -104,7 +104,10 @@ class FleetRun {
   void check_plan() const;
   void plan_stages(engine::SteadyTime deadline);
   void settle_held(Journal& journal, run::RunObserver& observer);
-  std::vector<TenantStanding> standings(engine::SteadyTime deadline);
+  std::vector<TenantStanding> standings(const std::vector<Tenant>& tenants,
+                                        const std::string& target,
+                                        const engine::Patience& patience);
+  std::string usual_target() const;
   void check_strategy() const;
   void take_starts();
   RolloutRules stages_for(Journal& journal, const std::vector<Tenant>& rest);

@@ -23,8 +23,8 @@ using engine::SteadyTime;
 /// that what was started can end in it.
 class WindowCalendar {
  public:
-  WindowCalendar(engine::Clock& clock, RolloutOptions rollout, std::chrono::milliseconds margin)
-      : clock_(clock), rollout_(std::move(rollout)), margin_(margin) {}
+  WindowCalendar(RolloutOptions rollout, std::chrono::milliseconds margin)
+      : rollout_(std::move(rollout)), margin_(margin) {}
 
   OpenBetween operator()(std::size_t stage, SteadyTime now) const {
     const Window& window = *rollout_.stages.at(std::min(stage, rollout_.stages.size() - 1)).window;
@@ -40,7 +40,6 @@ class WindowCalendar {
   }
 
  private:
-  engine::Clock& clock_;
   RolloutOptions rollout_;
   std::chrono::milliseconds margin_;
 };
@@ -63,11 +62,11 @@ void FleetRun::take_plan() {
     if (found != fleet.end() && planned.unfit.empty()) {
       request_.tenants.push_back(*found->second);
     } else {
-      TenantOutcome& outcome = settled_.emplace_back();
-      outcome.id = planned.id;
-      outcome.server = planned.server;
-      outcome.outcome = found == fleet.end() ? Outcome::vanished : Outcome::skipped;
-      outcome.reason = found == fleet.end() ? "not_in_fleet" : "unfit_when_planned";
+      const bool gone = found == fleet.end();
+      settled_.push_back(untouched(planned.id,
+                                   planned.server,
+                                   gone ? Outcome::vanished : Outcome::skipped,
+                                   gone ? "not_in_fleet" : "unfit_when_planned"));
     }
     fleet.erase(planned.id);
   }
@@ -124,14 +123,7 @@ void FleetRun::check_plan() const {
 }
 
 void FleetRun::check_strategy() const {
-  const Environment& environment = workspace_.environment();
-  RolloutOptions one;
-  const RolloutOptions& now = environment.rollout ? *environment.rollout : one;
-  if (!environment.rollout) {
-    Stage& all = one.stages.emplace_back();
-    all.name = "all";
-    all.takes_rest = true;
-  }
+  const RolloutOptions now = rollout_of(workspace_.environment());
   if (plan_->strategy != strategy_text(now)) {
     throw Error(ErrorCode::verification,
                 "strategy_changed",
@@ -141,19 +133,27 @@ void FleetRun::check_strategy() const {
   }
 }
 
-std::vector<TenantStanding> FleetRun::standings(SteadyTime deadline) {
-  const bool up = request_.goal.direction == engine::Direction::up;
+std::vector<TenantStanding> FleetRun::standings(const std::vector<Tenant>& tenants,
+                                                const std::string& target,
+                                                const engine::Patience& patience) {
   const FleetStatusRequest question{workspace_.sessions(),
                                     workspace_.clock(),
                                     *migrations_,
                                     workspace_.approach(),
                                     limits(),
-                                    up ? request_.goal.target : "heads"};
-  return read_fleet_status(question, request_.tenants, {deadline, {}});
+                                    target};
+  return read_fleet_status(question, tenants, patience);
+}
+
+/// What status is asked for: one who goes down is asked for nothing but where it is.
+std::string FleetRun::usual_target() const {
+  return request_.goal.direction == engine::Direction::up && !request_.rollback_of
+             ? request_.goal.target
+             : "heads";
 }
 
 Plan FleetRun::make_plan(SteadyTime deadline) {
-  std::vector<TenantStanding> found = standings(deadline);
+  std::vector<TenantStanding> found = standings(request_.tenants, usual_target(), {deadline, {}});
   leave_changed_since_run(found);
   return orchestrator::make_plan({workspace_.environment(),
                                   *migrations_,
@@ -197,14 +197,8 @@ void FleetRun::check_fleet_requirements(SteadyTime deadline) {
   for (const Hold& hold : journal().holds(workspace_.environment().name)) {
     held.insert(hold.tenant);
   }
-  const FleetStatusRequest question{workspace_.sessions(),
-                                    workspace_.clock(),
-                                    *migrations_,
-                                    workspace_.approach(),
-                                    limits(),
-                                    "heads"};
   const std::vector<TenantStanding> everybody =
-      read_fleet_status(question, workspace_.fleet(), {deadline, {}});
+      standings(workspace_.fleet(), "heads", {deadline, {}});
   for (const engine::Migration* contract : contracts) {
     std::vector<std::string> behind;
     std::size_t done = 0;
@@ -269,12 +263,12 @@ void FleetRun::settle_held(Journal& journal, run::RunObserver& observer) {
       rest.push_back(std::move(tenant));
       continue;
     }
-    TenantOutcome outcome;
-    outcome.id = tenant.id;
-    outcome.server = tenant.target.server;
-    outcome.outcome = Outcome::held;
-    outcome.reason = fmt::format("{} ({})", found->second.reason, found->second.owner);
-    settle(journal, observer, std::move(outcome));
+    settle(journal,
+           observer,
+           untouched(tenant.id,
+                     tenant.target.server,
+                     Outcome::held,
+                     fmt::format("{} ({})", found->second.reason, found->second.owner)));
   }
   request_.tenants = std::move(rest);
 }
@@ -303,8 +297,7 @@ RolloutRules FleetRun::stages_for(Journal& journal, const std::vector<Tenant>& r
   RolloutRules rules = rollout_rules(
       *plan_, everybody, {environment, limits(), 0, request_.rollback_of.has_value()});
   if (environment.rollout && !request_.rollback_of) {
-    rules.calendar =
-        WindowCalendar(workspace_.clock(), *environment.rollout, environment.timeouts.statement);
+    rules.calendar = WindowCalendar(*environment.rollout, environment.timeouts.statement);
   }
   return continued(std::move(rules), so_far);
 }

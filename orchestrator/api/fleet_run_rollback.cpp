@@ -15,18 +15,6 @@ std::vector<engine::RevisionId> sorted_heads(std::vector<engine::RevisionId> hea
   return heads;
 }
 
-TenantOutcome left_out(const TenantId& id,
-                       const std::string& server,
-                       Outcome outcome,
-                       const std::string& reason) {
-  TenantOutcome result;
-  result.id = id;
-  result.server = server;
-  result.outcome = outcome;
-  result.reason = reason;
-  return result;
-}
-
 /// One head, or none: several have no name that a tenant could be sent to.
 std::string place_before(const TenantOutcome& was, const RunId& run) {
   if (was.from.size() > 1) {
@@ -75,7 +63,7 @@ void FleetRun::take_rollback() {
     if (found != fleet.end()) {
       request_.tenants.push_back(*found->second);
     } else {
-      settled_.push_back(left_out(was.id, was.server, Outcome::vanished, "not_in_fleet"));
+      settled_.push_back(untouched(was.id, was.server, Outcome::vanished, "not_in_fleet"));
     }
   }
   if (request_.tenants.empty()) {
@@ -99,7 +87,7 @@ void FleetRun::leave_changed_since_run(std::vector<TenantStanding>& standings) {
                        sorted_heads(standings[i].current) != sorted_heads(left->second);
     if (moved) {
       settled_.push_back(
-          left_out(standings[i].id, standings[i].server, Outcome::skipped, "changed_since_run"));
+          untouched(standings[i].id, standings[i].server, Outcome::skipped, "changed_since_run"));
       settled_.back().from = settled_.back().to = standings[i].current;
     } else {
       tenants.push_back(std::move(request_.tenants[i]));
