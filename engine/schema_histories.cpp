@@ -23,22 +23,6 @@ constexpr std::string_view kLook = R"(SELECT n.nspname, EXISTS (
 /// takes five times as long as running it.
 constexpr std::string_view kNoJit = "SELECT pg_catalog.set_config('jit', 'off', true)";
 
-/// `schemas` as an array literal.
-std::string array_of(const std::vector<std::string>& schemas) {
-  std::string text = "{";
-  for (const std::string& schema : schemas) {
-    text += text.size() > 1 ? ",\"" : "\"";
-    for (const char c : schema) {
-      if (c == '"' || c == '\\') {
-        text += '\\';
-      }
-      text += c;
-    }
-    text += '"';
-  }
-  return text + "}";
-}
-
 /// One statement for the histories of `schemas`: the rows of HistoryTables::read() with the number
 /// of the schema in front.
 std::string read_all(std::span<const std::string> schemas) {
@@ -92,7 +76,7 @@ bool Reader::give_up(const SqlError& error) {
 }
 
 bool Reader::read_chunk(const std::vector<std::string>& schemas) {
-  const Statement look{kLook, {array_of(schemas)}, Author::drover};
+  const Statement look{kLook, {text_array_of(schemas)}, Author::drover};
   const Exchange seen = session_.exchange(std::span(&look, 1), patience_);
   if (!seen.ok()) {
     return give_up(*seen.error);

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "engine/session.h"
 
@@ -27,6 +28,22 @@ inline std::string text_of(const SqlValue& value) {
 /// PostgreSQL says "t" or "true", SQLite any number that is not zero.
 inline bool truth_of(const SqlValue& value) {
   return value == "t" || value == "true" || integer_of(value) != 0;
+}
+
+/// An array literal of PostgreSQL, to be cast to text[].
+inline std::string text_array_of(const std::vector<std::string>& items) {
+  std::string text = "{";
+  for (const std::string& item : items) {
+    text += text.size() > 1 ? ",\"" : "\"";
+    for (const char c : item) {
+      if (c == '"' || c == '\\') {
+        text += '\\';
+      }
+      text += c;
+    }
+    text += '"';
+  }
+  return text + "}";
 }
 
 /// A truth as a parameter, in the form that both databases read.

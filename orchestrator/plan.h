@@ -44,10 +44,20 @@ struct PlannedTenant {
   std::vector<engine::RevisionId> from;  ///< Heads when the plan was made.
   std::int64_t epoch = 0;                ///< Of its history; 0 without one.
   std::string uid;                       ///< Of its history; empty without one.
+  std::int64_t bytes = 0;                ///< Of its data, where it was asked for; 0: not known.
   std::size_t steps = 0;                 ///< Index into Plan::step_lists.
   std::string unfit;  ///< Why it could not be planned for ("unreachable: ..."); mostly empty.
 
   bool operator==(const PlannedTenant&) const = default;
+};
+
+/// What the preflight saw that stops nobody and that an operator should know.
+struct PlanFinding {
+  std::string kind;   ///< "lock_held", "few_connections" ...: see preflight.h.
+  std::string about;  ///< A tenant or a server.
+  std::string text;   ///< A whole sentence without its full stop.
+
+  bool operator==(const PlanFinding&) const = default;
 };
 
 struct Plan {
@@ -64,6 +74,7 @@ struct Plan {
   std::vector<PlannedWave> waves;
   std::vector<std::vector<engine::RevisionId>> step_lists;  ///< Each one once.
   std::vector<PlannedTenant> tenants;                       ///< In the fleet's order.
+  std::vector<PlanFinding> findings;                        ///< Of the preflight.
 
   bool operator==(const Plan&) const = default;
 };

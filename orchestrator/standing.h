@@ -25,6 +25,7 @@ struct TenantStanding {
   std::string progress;  ///< Of a partial tenant: "1 of 3 units of revision '0004' done".
   std::string uid;       ///< Empty: it has no history.
   std::int64_t epoch = 0;
+  std::optional<std::uint64_t> bytes = {};  ///< Of its data, where the preflight asked.
   std::optional<engine::TenantFault> fault;
 };
 

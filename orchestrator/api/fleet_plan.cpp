@@ -52,6 +52,9 @@ class PlanMaker {
     }
     add_tenants();
     add_revisions();
+    for (const PlanFinding& finding : request_.findings) {
+      plan_.findings.push_back({finding.kind, clean(finding.about), clean(finding.text)});
+    }
     return std::move(plan_);
   }
 
@@ -70,6 +73,7 @@ class PlanMaker {
       tenant.from = standing.current;
       tenant.epoch = standing.epoch;
       tenant.uid = standing.uid;
+      tenant.bytes = static_cast<std::int64_t>(standing.bytes.value_or(0));
       if (standing.fault) {
         tenant.unfit = clean(fmt::format("{}: {}", standing.fault->kind, standing.fault->message));
       } else {
@@ -81,14 +85,20 @@ class PlanMaker {
 
   std::map<TenantId, WavePlace> places_in_fleet() const {
     std::map<TenantId, std::string> versions;
-    for (std::size_t i = 0; i < request_.tenants.size(); ++i) {
-      versions[request_.tenants[i].id] =
-          fmt::format("{}", fmt::join(sorted_names(request_.standings[i].current), ","));
+    std::map<TenantId, std::uint64_t> bytes;
+    for (const TenantStanding& standing : request_.standings) {
+      versions[standing.id] = fmt::format("{}", fmt::join(sorted_names(standing.current), ","));
+      if (standing.bytes) {
+        bytes[standing.id] = *standing.bytes;
+      }
     }
     std::vector<WaveCandidate> candidates;
     candidates.reserve(request_.fleet.size());
     for (const Tenant& tenant : request_.fleet) {
-      candidates.push_back({&tenant, versions[tenant.id], std::nullopt});
+      const auto size = bytes.find(tenant.id);
+      candidates.push_back({&tenant,
+                            versions[tenant.id],
+                            size == bytes.end() ? std::nullopt : std::optional(size->second)});
     }
     const std::vector<WavePlace> places = assign_waves(rollout_.stages, candidates);
     std::map<TenantId, WavePlace> by_id;
@@ -184,6 +194,14 @@ RolloutOptions rollout_of(const Environment& environment) {
   all.name = "all";
   all.takes_rest = true;
   return rollout;
+}
+
+bool asks_for_sizes(const RolloutOptions& rollout) {
+  return std::any_of(rollout.stages.begin(), rollout.stages.end(), [](const Stage& stage) {
+    const std::vector<Stratum>& strata = stage.select.stratify;
+    return stage.order == StartOrder::smallest ||
+           std::find(strata.begin(), strata.end(), Stratum::size) != strata.end();
+  });
 }
 
 Plan make_plan(const FleetPlanRequest& request) {

@@ -32,10 +32,14 @@ struct FleetPlanRequest {
   WallTime now;
   bool whole_fleet;                                ///< `tenants` is no selection.
   const std::map<TenantId, std::string>& targets;  ///< Of those that do not go where `goal` says.
+  std::vector<PlanFinding> findings = {};          ///< Of the preflight.
 };
 
 /// The rollout of `environment`; one stage of everybody where it has none.
 RolloutOptions rollout_of(const Environment& environment);
+
+/// Whether a stage of `rollout` chooses or orders tenants by how large they are.
+bool asks_for_sizes(const RolloutOptions& rollout);
 
 /// Throws Error usage: those of assign_waves(), GraphError.
 Plan make_plan(const FleetPlanRequest& request);

@@ -60,6 +60,9 @@ void take_options(const std::string& text, FleetRunRequest& request) {
 
 constexpr std::string_view kRollback = "rollback";
 
+/// For so long a tenant that had nothing to do when it was asked need not be asked again.
+constexpr std::chrono::seconds kPlanIsFresh{30};
+
 /// Outcomes that a run which goes on leaves as they are. Whoever goes on with a run that halted
 /// because too many failed wants to see those tried again.
 bool is_settled(const JournalTenant& tenant, const RunRecord& run) {
@@ -172,17 +175,6 @@ void FleetRun::refuse_what_is_not_there() const {
   if (environment.backup && environment.backup->policy == BackupOptions::Policy::required) {
     throw not_supported("take backups before a change",
                         "Set `backup: {policy: none}` and take them by other means.");
-  }
-  const RolloutOptions rollout = rollout_of(environment);
-  for (const Stage& stage : rollout.stages) {
-    const std::vector<Stratum>& strata = stage.select.stratify;
-    const bool by_size = stage.order == StartOrder::smallest ||
-                         std::find(strata.begin(), strata.end(), Stratum::size) != strata.end();
-    if (by_size) {
-      throw not_supported(
-          fmt::format("know the size of tenants, which stage '{}' asks for", stage.name),
-          "Order by slowest or listed, and stratify by server or version.");
-    }
   }
 }
 
@@ -385,52 +377,71 @@ void FleetRun::adopt(Journal& journal, const RunRecord& record) {
   }
 }
 
-/// Tenants of a database with several schemas are asked in a few statements first; those that have
-/// nothing to do are done with that.
+/// Tenants that are known to have nothing to do are done with that: those of which a plan of our
+/// own has just said so, and of a database with several schemas those that a few statements find.
 std::vector<Tenant> FleetRun::settle_current(Journal& journal,
                                              run::RunObserver& observer,
                                              engine::SteadyTime deadline) {
   const bool useful = request_.goal.direction == engine::Direction::up &&
                       !request_.goal.relative() && targets_.empty();
+  if (!useful) {
+    return std::move(request_.tenants);
+  }
+  std::vector<Tenant> rest;
+  for (auto& [tenant, standing] : with_standings(rest, deadline)) {
+    using State = engine::TenantState;
+    const bool settled = !standing.fault &&
+                         (tenant.target.uid.empty() || standing.uid == tenant.target.uid) &&
+                         standing.pending.empty() &&
+                         (standing.state == State::current || standing.state == State::ahead);
+    if (!settled) {
+      rest.push_back(std::move(tenant));
+      continue;
+    }
+    TenantOutcome outcome;
+    outcome.id = tenant.id;
+    outcome.server = tenant.target.server;
+    outcome.outcome = Outcome::current;
+    outcome.from = standing.current;
+    outcome.to = standing.current;
+    outcome.attempts = 1;
+    outcome.uid = tenant.target.uid.empty() ? standing.uid : std::string();
+    settle(journal, observer, std::move(outcome));
+  }
+  return rest;
+}
+
+/// The tenants of the request of which it is cheap to say where they stand; the others go to
+/// `rest`.
+std::vector<std::pair<Tenant, TenantStanding>> FleetRun::with_standings(
+    std::vector<Tenant>& rest, engine::SteadyTime deadline) {
+  const bool fresh = workspace_.clock().now() - planned_at_ < kPlanIsFresh;
   std::map<std::string, std::size_t> by_database;
   for (const Tenant& tenant : request_.tenants) {
     if (tenant.target.dialect == engine::Dialect::postgres) {
       ++by_database[tenant.target.connection];
     }
   }
-  std::vector<Tenant> rest;
+  std::vector<std::pair<Tenant, TenantStanding>> known;
   std::vector<Tenant> asked;
-  for (const Tenant& tenant : request_.tenants) {
-    const bool shared = useful && by_database[tenant.target.connection] > 1;
-    (shared ? asked : rest).push_back(tenant);
-  }
-  if (asked.empty()) {
-    return rest;
-  }
-  const std::vector<TenantStanding> standings =
-      this->standings(asked, request_.goal.target, {deadline, {}});
-  for (std::size_t i = 0; i < asked.size(); ++i) {
-    using State = engine::TenantState;
-    const bool settled =
-        !standings[i].fault &&
-        (asked[i].target.uid.empty() || standings[i].uid == asked[i].target.uid) &&
-        standings[i].pending.empty() &&
-        (standings[i].state == State::current || standings[i].state == State::ahead);
-    if (!settled) {
-      rest.push_back(std::move(asked[i]));
-      continue;
+  for (Tenant& tenant : request_.tenants) {
+    const auto planned = planned_from_.find(tenant.id);
+    if (fresh && planned != planned_from_.end()) {
+      known.emplace_back(std::move(tenant), std::move(planned->second));
+    } else if (by_database[tenant.target.connection] > 1) {
+      asked.push_back(std::move(tenant));
+    } else {
+      rest.push_back(std::move(tenant));
     }
-    TenantOutcome outcome;
-    outcome.id = asked[i].id;
-    outcome.server = asked[i].target.server;
-    outcome.outcome = Outcome::current;
-    outcome.from = standings[i].current;
-    outcome.to = standings[i].current;
-    outcome.attempts = 1;
-    outcome.uid = asked[i].target.uid.empty() ? standings[i].uid : std::string();
-    settle(journal, observer, std::move(outcome));
   }
-  return rest;
+  planned_from_.clear();
+  if (!asked.empty()) {
+    std::vector<TenantStanding> found = standings(asked, request_.goal.target, {deadline, {}});
+    for (std::size_t i = 0; i < asked.size(); ++i) {
+      known.emplace_back(std::move(asked[i]), std::move(found[i]));
+    }
+  }
+  return known;
 }
 
 void FleetRun::settle(Journal& journal, run::RunObserver& observer, TenantOutcome outcome) {
@@ -450,13 +461,21 @@ engine::ExecutorOptions FleetRun::executor_options() const {
   return options;
 }
 
-run::RunResult FleetRun::run(run::RunObserver& observer, engine::SteadyTime deadline) {
-  Journal& store = journal();
-  if (!resumed_) {
+const Plan* FleetRun::prepare(engine::SteadyTime deadline) {
+  if (!prepared_ && !resumed_) {
     refuse_irreversible(deadline);
     check_fleet_requirements(deadline);
     plan_stages(deadline);
     refuse_irreversible_steps();
+    prepared_ = true;
+  }
+  return plan_ ? &*plan_ : nullptr;
+}
+
+run::RunResult FleetRun::run(run::RunObserver& observer, engine::SteadyTime deadline) {
+  Journal& store = journal();
+  if (!resumed_) {
+    prepare(deadline);
     begin(store);
     for (const TenantOutcome& vanished : settled_) {
       store.record(TenantFinished{id_, vanished});
@@ -516,6 +535,11 @@ run::RunResult FleetRun::coordinate(Journal& journal,
   plan.probe_timeout = workspace_.environment().timeouts.connect;
   if (plan_) {
     plan.rollout = stages_for(journal, rest);
+    for (const PlannedTenant& planned : plan_->tenants) {
+      if (planned.bytes > 0) {
+        plan.bytes.emplace(planned.id, planned.bytes);
+      }
+    }
   }
   plan.tenants = std::move(rest);
   FleetChecks checks(workspace_, journal, id_, plan_ ? &*plan_ : nullptr);

@@ -76,6 +76,13 @@ class FleetRun {
   /// What run() would do now, frozen. Changes nothing.
   Plan make_plan(engine::SteadyTime deadline = engine::SteadyTime::max());
 
+  /// Does all that comes before the first change: looks for what cannot be undone, for what the
+  /// rest of the fleet lacks, and plans where there are stages. Returns the plan that run() will
+  /// carry out, null for a run without one. run() calls it by itself; who wants to see the plan
+  /// first calls it before. Throws Error usage: irreversible, fleet_behind; those of
+  /// assign_waves().
+  const Plan* prepare(engine::SteadyTime deadline = engine::SteadyTime::max());
+
   /// Runs to the end. Every tenant of the request has an outcome in the result, those of an earlier
   /// try included. Throws as said above.
   run::RunResult run(run::RunObserver& observer,
@@ -108,6 +115,8 @@ class FleetRun {
                                         const std::string& target,
                                         const engine::Patience& patience);
   std::string usual_target() const;
+  std::vector<PlanFinding> look_before(std::vector<TenantStanding>& found,
+                                       const engine::Patience& patience);
   void check_strategy() const;
   void take_starts();
   RolloutRules stages_for(Journal& journal, const std::vector<Tenant>& rest);
@@ -120,6 +129,8 @@ class FleetRun {
   std::vector<Tenant> settle_current(Journal& journal,
                                      run::RunObserver& observer,
                                      engine::SteadyTime deadline);
+  std::vector<std::pair<Tenant, TenantStanding>> with_standings(std::vector<Tenant>& rest,
+                                                                engine::SteadyTime deadline);
   void forget_old_runs(Journal& journal, run::RunObserver& observer);
   void settle(Journal& journal, run::RunObserver& observer, TenantOutcome outcome);
   Limits limits() const;
@@ -139,6 +150,9 @@ class FleetRun {
   std::map<TenantId, std::vector<engine::RevisionId>> left_at_;  ///< ... and after the run.
   std::optional<Plan> plan_;  ///< Of a run in stages, or of one that applies a plan.
   bool resumed_ = false;
+  bool prepared_ = false;
+  std::map<TenantId, TenantStanding> planned_from_;  ///< What a plan of our own was made from,
+  engine::SteadyTime planned_at_;                    ///< ... and when that was asked.
   engine::SteadyTime lease_taken_;
   std::map<TenantId, int> crashed_starts_;
   std::set<TenantId> untouched_;        ///< Of a resumed run: nobody has started them.

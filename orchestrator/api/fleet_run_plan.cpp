@@ -8,6 +8,7 @@
 
 #include "engine/base/sha256.h"
 #include "orchestrator/api/fleet_plan.h"
+#include "orchestrator/api/fleet_preflight.h"
 #include "orchestrator/api/fleet_run.h"
 #include "orchestrator/api/fleet_status.h"
 #include "orchestrator/gates/window.h"
@@ -153,18 +154,43 @@ std::string FleetRun::usual_target() const {
 }
 
 Plan FleetRun::make_plan(SteadyTime deadline) {
+  planned_at_ = workspace_.clock().now();
   std::vector<TenantStanding> found = standings(request_.tenants, usual_target(), {deadline, {}});
   leave_changed_since_run(found);
-  return orchestrator::make_plan({workspace_.environment(),
-                                  *migrations_,
-                                  request_.goal,
-                                  workspace_.fleet(),
-                                  request_.tenants,
-                                  found,
-                                  engine::api::who_we_are(),
-                                  std::chrono::system_clock::now(),
-                                  request_.whole_fleet,
-                                  targets_});
+  std::vector<PlanFinding> findings = look_before(found, {deadline, {}});
+  Plan plan = orchestrator::make_plan({workspace_.environment(),
+                                       *migrations_,
+                                       request_.goal,
+                                       workspace_.fleet(),
+                                       request_.tenants,
+                                       found,
+                                       engine::api::who_we_are(),
+                                       std::chrono::system_clock::now(),
+                                       request_.whole_fleet,
+                                       targets_,
+                                       std::move(findings)});
+  for (TenantStanding& standing : found) {
+    const TenantId id = standing.id;
+    planned_from_.insert_or_assign(id, std::move(standing));
+  }
+  return plan;
+}
+
+/// One that goes down, or back, may have steps that its standing does not tell.
+std::vector<PlanFinding> FleetRun::look_before(std::vector<TenantStanding>& found,
+                                               const engine::Patience& patience) {
+  const bool goes_up = request_.goal.direction == engine::Direction::up && targets_.empty();
+  std::vector<bool> is_to_change;
+  is_to_change.reserve(found.size());
+  for (const TenantStanding& standing : found) {
+    is_to_change.push_back(!standing.fault && (!goes_up || !standing.pending.empty()));
+  }
+  const PreflightRequest request{workspace_.sessions(),
+                                 workspace_.clock(),
+                                 workspace_.approach(),
+                                 limits(),
+                                 asks_for_sizes(rollout_of(workspace_.environment()))};
+  return preflight(request, request_.tenants, is_to_change, found, patience);
 }
 
 /// An environment with stages has its runs planned, also when nobody asked for a plan.

@@ -1,100 +1,22 @@
 #include "orchestrator/api/fleet_status.h"
 
 #include <algorithm>
-#include <condition_variable>
-#include <exception>
 #include <map>
 #include <mutex>
-#include <thread>
 
 #include "engine/revision_ref.h"
 #include "engine/schema_histories.h"
 #include "engine/tenant_plan.h"
+#include "orchestrator/api/errands.h"
 
 namespace drover::orchestrator {
 namespace {
 
-/// Tenants that are read together: one, or schemas of one database.
-struct Errand {
-  std::vector<std::size_t> tenants;  ///< Indexes.
-  std::string server;
-};
-
-bool is_schema_tenant(const Tenant& tenant, const engine::ApproachOptions& approach) {
-  // Histories in a schema of their own need no trick: each is one table away.
-  return tenant.target.dialect == engine::Dialect::postgres && approach.history_schema.empty();
+/// How many tenants of a database are read together. Histories in a schema of their own need no
+/// trick: each is one table away.
+std::size_t read_together(const engine::ApproachOptions& approach) {
+  return approach.history_schema.empty() ? engine::kSchemasPerStatement : 1;
 }
-
-std::vector<Errand> errands_for(const std::vector<Tenant>& tenants,
-                                const engine::ApproachOptions& approach) {
-  std::map<std::string, std::size_t> by_database;
-  std::vector<Errand> errands;
-  for (std::size_t i = 0; i < tenants.size(); ++i) {
-    const Tenant& tenant = tenants[i];
-    if (is_schema_tenant(tenant, approach)) {
-      const auto [found, fresh] = by_database.emplace(tenant.target.connection, errands.size());
-      const bool full =
-          !fresh && errands[found->second].tenants.size() >= engine::kSchemasPerStatement;
-      if (!fresh && !full) {
-        errands[found->second].tenants.push_back(i);
-        continue;
-      }
-      found->second = errands.size();
-    }
-    errands.push_back({{i}, tenant.target.server});
-  }
-  return errands;
-}
-
-/// Hands out errands, never more at a time than a server may have.
-class Errands {
- public:
-  Errands(std::vector<Errand> errands, std::size_t per_server)
-      : errands_(std::move(errands)), per_server_(per_server), taken_(errands_.size(), false) {}
-
-  /// The next one whose server has room; waits for room; null when none is left.
-  const Errand* take() {
-    std::unique_lock lock(mutex_);
-    while (true) {
-      bool left = false;
-      for (std::size_t i = first_; i < errands_.size(); ++i) {
-        if (taken_[i]) {
-          first_ = i == first_ ? i + 1 : first_;
-          continue;
-        }
-        left = true;
-        if (in_flight_[errands_[i].server] < per_server_) {
-          ++in_flight_[errands_[i].server];
-          taken_[i] = true;
-          return &errands_[i];
-        }
-      }
-      if (!left) {
-        return nullptr;
-      }
-      room_.wait(lock);
-    }
-  }
-
-  void give_back(const Errand& errand) {
-    {
-      const std::lock_guard lock(mutex_);
-      --in_flight_[errand.server];
-    }
-    room_.notify_all();
-  }
-
-  std::size_t size() const noexcept { return errands_.size(); }
-
- private:
-  const std::vector<Errand> errands_;
-  const std::size_t per_server_;
-  std::mutex mutex_;  ///< Guards everything below.
-  std::condition_variable room_;
-  std::vector<bool> taken_;
-  std::size_t first_ = 0;  ///< Everything before is taken.
-  std::map<std::string, std::size_t> in_flight_;
-};
 
 class StatusReader {
  public:
@@ -104,40 +26,19 @@ class StatusReader {
       : request_(request), tenants_(tenants), patience_(patience), answers_(tenants.size()) {}
 
   std::vector<TenantStanding> run() {
-    Errands errands(errands_for(tenants_, request_.approach),
-                    std::max<std::size_t>(request_.limits.per_server, 1));
-    const std::size_t count = std::clamp<std::size_t>(
-        request_.limits.in_flight, 1, std::max<std::size_t>(errands.size(), 1));
-    {
-      std::vector<std::jthread> threads;
-      for (std::size_t i = 0; i < count; ++i) {
-        threads.emplace_back([&] { carry_out_all(errands); });
-      }
-    }
-    if (bug_) {
-      std::rethrow_exception(bug_);
-    }
+    carry_out(errands_by_database(
+                  tenants_, read_together(request_.approach), [](std::size_t) { return true; }),
+              request_.limits,
+              [this](const Errand& errand) { visit(errand); });
     return std::move(answers_);
   }
 
  private:
-  void carry_out_all(Errands& errands) {
-    while (const Errand* errand = errands.take()) {
-      carry_out(*errand);
-      errands.give_back(*errand);
-    }
-  }
-
-  void carry_out(const Errand& errand) noexcept {
-    try {
-      if (errand.tenants.size() == 1) {
-        alone(errand.tenants.front());
-      } else {
-        together(errand);
-      }
-    } catch (...) {
-      const std::lock_guard lock(done_mutex_);
-      bug_ = std::current_exception();
+  void visit(const Errand& errand) {
+    if (errand.tenants.size() == 1) {
+      alone(errand.tenants.front());
+    } else {
+      together(errand);
     }
   }
 
@@ -207,6 +108,7 @@ class StatusReader {
                        std::move(status.progress),
                        std::move(status.history.tenant.uid),
                        status.history.tenant.epoch,
+                       std::nullopt,
                        std::move(status.fault)};
     const std::lock_guard lock(done_mutex_);
     ++done_;
@@ -219,9 +121,8 @@ class StatusReader {
   const std::vector<Tenant>& tenants_;
   const engine::Patience& patience_;
   std::vector<TenantStanding> answers_;  ///< Each written by the one thread that has its errand.
-  std::mutex done_mutex_;                ///< Guards done_ and bug_, and one on_progress at a time.
+  std::mutex done_mutex_;                ///< Guards done_, and one on_progress at a time.
   std::size_t done_ = 0;
-  std::exception_ptr bug_;
 };
 
 }  // namespace

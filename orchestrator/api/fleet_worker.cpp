@@ -4,7 +4,7 @@
 #include <exception>
 #include <utility>
 
-#include "engine/sql_value.h"
+#include "engine/readiness.h"
 
 namespace drover::orchestrator {
 namespace {
@@ -46,13 +46,6 @@ engine::TenantFault fault_of(const Error& error) {
   fault.place = error.place();
   return fault;
 }
-
-/// max_connections less those that are reserved, and less those of others and ours in use now.
-constexpr std::string_view kFreeConnections = R"(
-SELECT current_setting('max_connections')::int
-     - current_setting('superuser_reserved_connections')::int
-     - (SELECT count(*) FROM pg_catalog.pg_stat_activity
-         WHERE backend_type = 'client backend' AND pid <> pg_catalog.pg_backend_pid()))";
 
 }  // namespace
 
@@ -216,13 +209,14 @@ std::optional<std::size_t> FleetProbe::free_connections(const Tenant& any_tenant
   if (!opened.session) {
     return std::nullopt;
   }
-  const engine::Statement question{kFreeConnections};
-  const engine::Exchange answer = opened.session->exchange(std::span(&question, 1), patience);
+  const engine::OwnedStatement question = engine::server_facts_statement();
+  const engine::Statement statement = question.view();
+  const engine::Exchange answer = opened.session->exchange(std::span(&statement, 1), patience);
   if (!answer.ok()) {
     return std::nullopt;
   }
-  const std::int64_t free = engine::integer_of(answer.results.front().rows.front().front());
-  return static_cast<std::size_t>(std::max<std::int64_t>(free, 1));
+  const engine::ServerFacts facts = engine::decode_server_facts(answer.results.front());
+  return static_cast<std::size_t>(std::max<std::int64_t>(facts.connections_free(), 1));
 }
 
 }  // namespace drover::orchestrator

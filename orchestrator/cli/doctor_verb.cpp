@@ -6,7 +6,7 @@
 
 #include "engine/api/engine_means.h"
 #include "engine/postgres/conninfo.h"
-#include "engine/sql_value.h"
+#include "engine/readiness.h"
 #include "orchestrator/api/fleet_worker.h"
 #include "orchestrator/cli/console.h"
 #include "orchestrator/cli/fleet_choice.h"
@@ -27,15 +27,6 @@ struct Check {
 };
 
 constexpr int kFirstWithConnectionCheck = 140000;
-
-/// What one server says of itself, asked through one of its tenants.
-constexpr std::string_view kServerQuestion = R"(
-SELECT current_setting('max_connections')::int
-     - current_setting('superuser_reserved_connections')::int,
-       (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend'),
-       pg_catalog.pg_is_in_recovery(),
-       pg_catalog.pg_has_role(session_user, 'pg_read_all_stats', 'USAGE'),
-       current_setting('max_locks_per_transaction'))";
 
 void check_postgres(Workspace& workspace, const Tenant& tenant, std::vector<Check>& checks) {
   const std::string& server = tenant.target.server;
@@ -63,22 +54,23 @@ void check_postgres(Workspace& workspace, const Tenant& tenant, std::vector<Chec
                       "before version 14 a server does not notice a dead client; revisions go one "
                       "at a time"});
   }
-  const engine::Statement question{kServerQuestion};
-  const engine::Exchange answer = opened.session->exchange(std::span(&question, 1), patience);
+  const engine::OwnedStatement question = engine::server_facts_statement();
+  const engine::Statement statement = question.view();
+  const engine::Exchange answer = opened.session->exchange(std::span(&statement, 1), patience);
   if (!answer.ok()) {
     checks.push_back({server, Finding::bad, answer.error->message});
     return;
   }
-  const auto& row = answer.results.front().rows.front();
+  const engine::ServerFacts facts = engine::decode_server_facts(answer.results.front());
   checks.push_back(
       {server,
-       Finding::good,
+       facts.connections_free() > 0 ? Finding::good : Finding::bad,
        fmt::format(
-           "{} of {} connections in use", engine::integer_of(row[1]), engine::integer_of(row[0]))});
-  if (engine::truth_of(row[2])) {
+           "{} of {} connections in use", facts.connections_used, facts.connections_allowed)});
+  if (facts.standby) {
     checks.push_back({server, Finding::bad, "is a standby and takes no changes"});
   }
-  if (!engine::truth_of(row[3])) {
+  if (!facts.sees_others) {
     checks.push_back({server,
                       Finding::note,
                       "the role lacks pg_read_all_stats, so blockers are shown without names"});

@@ -5,105 +5,18 @@
 #include "orchestrator/cli/console.h"
 #include "orchestrator/cli/fleet_choice.h"
 #include "orchestrator/cli/output.h"
+#include "orchestrator/cli/plan_text.h"
 #include "orchestrator/cli/run_session.h"
 #include "orchestrator/cli/steering.h"
 #include "orchestrator/cli/verbs.h"
 #include "orchestrator/cli/workspace_of.h"
 #include "orchestrator/plan/approvals_file.h"
 #include "orchestrator/plan/plan_file.h"
-#include "orchestrator/report/table.h"
 
 namespace drover::orchestrator::cli {
 namespace {
 
 using Takes = OptionSpec::Takes;
-using report::Column;
-
-std::string heads_text(const std::vector<engine::RevisionId>& heads) {
-  std::string text;
-  for (const engine::RevisionId& id : heads) {
-    text += (text.empty() ? "" : ", ") + id.value;
-  }
-  return text.empty() ? "base" : text;
-}
-
-std::string steps_text(const std::vector<engine::RevisionId>& steps) {
-  if (steps.empty()) {
-    return "nothing to do";
-  }
-  return steps.size() == 1
-             ? steps.front().value
-             : fmt::format("{} .. {}  ({})", steps.front().value, steps.back().value, steps.size());
-}
-
-std::string waves_table(const Plan& plan) {
-  std::vector<std::size_t> to_change(plan.waves.size(), 0);
-  std::vector<std::size_t> unfit(plan.waves.size(), 0);
-  std::vector<std::string> rules(plan.waves.size());
-  for (const PlannedTenant& tenant : plan.tenants) {
-    unfit[tenant.wave] += tenant.unfit.empty() ? 0U : 1U;
-    to_change[tenant.wave] +=
-        tenant.unfit.empty() && !plan.step_lists.at(tenant.steps).empty() ? 1U : 0U;
-    rules[tenant.wave] = tenant.rule;
-  }
-  report::Table table({{"WAVE"},
-                       {"TENANTS", Column::Align::right},
-                       {"TO CHANGE", Column::Align::right},
-                       {"UNFIT", Column::Align::right},
-                       {"WHO"}});
-  for (std::size_t i = 0; i < plan.waves.size(); ++i) {
-    table.add({plan.waves[i].name,
-               std::to_string(plan.waves[i].tenants),
-               std::to_string(to_change[i]),
-               std::to_string(unfit[i]),
-               rules[i]});
-  }
-  return table.written(data_width());
-}
-
-std::string revisions_table(const Plan& plan) {
-  std::map<std::string, std::size_t> tenants;
-  for (const PlannedTenant& tenant : plan.tenants) {
-    if (tenant.unfit.empty()) {
-      for (const engine::RevisionId& id : plan.step_lists.at(tenant.steps)) {
-        ++tenants[id.value];
-      }
-    }
-  }
-  report::Table table({{"REVISION"}, {"TENANTS", Column::Align::right}, {"FILE"}, {"NOTE"}});
-  for (const PlannedRevision& revision : plan.revisions) {
-    std::string note = revision.transactional ? "" : "not in a transaction";
-    if (revision.irreversible) {
-      note += note.empty() ? "cannot be undone" : ", cannot be undone";
-    }
-    table.add({revision.id.value, std::to_string(tenants[revision.id.value]), revision.file, note});
-  }
-  return table.empty() ? "no tenant has anything to do\n" : table.written(data_width());
-}
-
-std::string tenants_table(const Plan& plan) {
-  report::Table table({{"TENANT"}, {"WAVE"}, {"FROM"}, {"STEPS"}, {"WHY IN THIS WAVE"}});
-  for (const PlannedTenant& tenant : plan.tenants) {
-    table.add({tenant.id.value,
-               plan.waves[tenant.wave].name,
-               tenant.unfit.empty() ? heads_text(tenant.from) : "?",
-               tenant.unfit.empty() ? steps_text(plan.step_lists.at(tenant.steps)) : tenant.unfit,
-               tenant.rule});
-  }
-  return table.written(data_width());
-}
-
-std::string plan_text(const Plan& plan) {
-  return fmt::format("{} to {} in environment {}, planned {} by {}\n{}\n\n{}\n{}",
-                     plan.direction == engine::Direction::up ? "upgrade" : "downgrade",
-                     printable(plan.target),
-                     printable(plan.environment),
-                     plan.created,
-                     printable(plan.author),
-                     plan::digest_of(plan),
-                     waves_table(plan),
-                     revisions_table(plan));
-}
 
 /// The SQL of the planned revisions, as long as the directory still holds those files.
 void show_sql(Invocation& invocation, const Plan& plan) {

@@ -1,33 +1,14 @@
 // rollback: take the tenants that a run changed back to where they were.
 
-#include <fmt/format.h>
-
 #include "orchestrator/cli/console.h"
 #include "orchestrator/cli/fleet_choice.h"
+#include "orchestrator/cli/plan_text.h"
 #include "orchestrator/cli/run_session.h"
 #include "orchestrator/cli/verbs.h"
 #include "orchestrator/cli/workspace_of.h"
 
 namespace drover::orchestrator::cli {
 namespace {
-
-/// What will be undone, and on how many tenants.
-void show_steps(Console& console, const Plan& plan) {
-  std::map<std::string, std::size_t> tenants;
-  for (const PlannedTenant& tenant : plan.tenants) {
-    if (tenant.unfit.empty()) {
-      for (const engine::RevisionId& id : plan.step_lists.at(tenant.steps)) {
-        ++tenants[id.value];
-      }
-    }
-  }
-  for (const PlannedRevision& revision : plan.revisions) {
-    console.say(fmt::format("  {}  on {} tenants{}",
-                            revision.id.value,
-                            tenants[revision.id.value],
-                            revision.irreversible ? ", and cannot be undone" : ""));
-  }
-}
 
 int run_rollback(Invocation& invocation) {
   Workspace workspace = workspace_of(invocation.globals);
@@ -41,7 +22,7 @@ int run_rollback(Invocation& invocation) {
   const bool shows_first =
       invocation.globals.dry_run || workspace.environment().production || !invocation.globals.yes;
   if (shows_first) {
-    show_steps(invocation.console, run.make_plan());
+    invocation.console.say(plan_text(*run.prepare()));
     if (invocation.globals.dry_run) {
       return 0;
     }

@@ -10,6 +10,7 @@
 #include "orchestrator/cli/console.h"
 #include "orchestrator/cli/fleet_choice.h"
 #include "orchestrator/cli/output.h"
+#include "orchestrator/cli/plan_text.h"
 #include "orchestrator/cli/run_session.h"
 #include "orchestrator/cli/verbs.h"
 #include "orchestrator/cli/workspace_of.h"
@@ -99,8 +100,7 @@ int write_script(Invocation& invocation, Direction direction, const std::string&
   return 0;
 }
 
-void show_forecast(Invocation& invocation, const RunForecast& forecast, Direction direction) {
-  Console& console = invocation.console;
+void show_forecast(Console& console, const RunForecast& forecast, Direction direction) {
   const std::string_view verb = direction == Direction::up ? "go up" : "go down";
   console.say(fmt::format(
       "{} of {} tenants will {}{}",
@@ -112,6 +112,20 @@ void show_forecast(Invocation& invocation, const RunForecast& forecast, Directio
   for (const auto& [id, count] : forecast.revisions) {
     console.say(fmt::format("  {}  on {} tenants", id.value, count));
   }
+}
+
+/// The plan where there are stages, else numbers. False when nothing is to be done; what could not
+/// be read may be by the time of the run.
+bool show_what_will_be_done(Invocation& invocation, FleetRun& run) {
+  if (const Plan* plan = run.prepare()) {
+    invocation.console.say(plan_text(*plan));
+    return std::any_of(plan->tenants.begin(), plan->tenants.end(), [&](const auto& tenant) {
+      return !tenant.unfit.empty() || !plan->step_lists.at(tenant.steps).empty();
+    });
+  }
+  const RunForecast forecast = run.forecast();
+  show_forecast(invocation.console, forecast, run.request().goal.direction);
+  return forecast.to_change + forecast.unfit > 0;
 }
 
 /// An approval is for a plan, so where one is asked for there has to be a plan.
@@ -143,12 +157,11 @@ int run_fleet(Invocation& invocation, Direction direction) {
   const bool shows_first = invocation.globals.dry_run || production ||
                            (!invocation.globals.yes && !workspace.single_target());
   if (shows_first) {
-    const RunForecast forecast = run.forecast();
-    show_forecast(invocation, forecast, direction);
+    const bool anything = show_what_will_be_done(invocation, run);
     if (invocation.globals.dry_run) {
       return 0;
     }
-    if (forecast.to_change + forecast.unfit > 0) {  // what could not be read may be by then
+    if (anything) {
       confirm_change(workspace,
                      invocation,
                      direction == Direction::up ? "Upgrade them?" : "Downgrade them?",

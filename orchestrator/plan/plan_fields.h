@@ -41,7 +41,7 @@ struct Field {
 template <typename Record>
 inline constexpr std::array<Field<Record>, 0> kFields{};
 
-/// Those of the plan itself; its four lists follow them.
+/// Those of the plan itself; its lists follow them.
 template <>
 inline constexpr std::array<Field<Plan>, 9> kFields<Plan>{{
     {"environment", &Plan::environment},
@@ -71,7 +71,7 @@ inline constexpr std::array<Field<PlannedWave>, 2> kFields<PlannedWave>{{
 }};
 
 template <>
-inline constexpr std::array<Field<PlannedTenant>, 9> kFields<PlannedTenant>{{
+inline constexpr std::array<Field<PlannedTenant>, 10> kFields<PlannedTenant>{{
     {"id", &PlannedTenant::id},
     {"server", &PlannedTenant::server},
     {"wave", &PlannedTenant::wave},
@@ -79,20 +79,29 @@ inline constexpr std::array<Field<PlannedTenant>, 9> kFields<PlannedTenant>{{
     {"from", &PlannedTenant::from},
     {"epoch", &PlannedTenant::epoch},
     {"uid", &PlannedTenant::uid},
+    {"bytes", &PlannedTenant::bytes},
     {"steps", &PlannedTenant::steps},
     {"unfit", &PlannedTenant::unfit},
+}};
+
+template <>
+inline constexpr std::array<Field<PlanFinding>, 3> kFields<PlanFinding>{{
+    {"kind", &PlanFinding::kind},
+    {"about", &PlanFinding::about},
+    {"text", &PlanFinding::text},
 }};
 
 /// Compiles while each record has as many members as its table knows.
 inline void count_members(const Plan& plan,
                           const PlannedRevision& revision,
                           const PlannedWave& wave,
-                          const PlannedTenant& tenant) {
-  [[maybe_unused]] const auto& [p1, p2, p3, p4, p5, p6, p7, p8, p9, list1, list2, list3, list4] =
-      plan;
+                          const PlannedTenant& tenant,
+                          const PlanFinding& finding) {
+  [[maybe_unused]] const auto& [p1, p2, p3, p4, p5, p6, p7, p8, p9, l1, l2, l3, l4, l5] = plan;
   [[maybe_unused]] const auto& [r1, r2, r3, r4, r5] = revision;
   [[maybe_unused]] const auto& [w1, w2] = wave;
-  [[maybe_unused]] const auto& [t1, t2, t3, t4, t5, t6, t7, t8, t9] = tenant;
+  [[maybe_unused]] const auto& [t1, t2, t3, t4, t5, t6, t7, t8, t9, t10] = tenant;
+  [[maybe_unused]] const auto& [f1, f2, f3] = finding;
 }
 
 }  // namespace drover::orchestrator::plan

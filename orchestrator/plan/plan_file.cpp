@@ -178,6 +178,7 @@ std::string to_text(const Plan& plan) {
   append_list(text, "waves", plan.waves);
   append_list(text, "step_lists", plan.step_lists);
   append_list(text, "tenants", plan.tenants);
+  append_list(text, "findings", plan.findings);
   text += "\n}\n";
   refuse_other_bytes(text);
   return text;
@@ -193,6 +194,7 @@ std::string digest_of(const Plan& plan) {
   add_list(digest, plan.waves);
   add_list(digest, plan.step_lists);
   add_list(digest, plan.tenants);
+  add_list(digest, plan.findings);
   return "sha256:" + engine::base::to_hex(digest.finish());
 }
 

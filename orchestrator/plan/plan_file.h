@@ -4,8 +4,8 @@
 /// compared by diff. The digest is over what the plan says, not over the text: it is the SHA-256 of
 /// the bytes of canonical.h for the text "drover plan 1", then every field in the order of
 /// plan_fields.h (a direction as the text "up" or "down"), then the lists revisions, waves,
-/// step_lists and tenants. What a plan is made of says orchestrator/plan.h; whether it still fits
-/// the fleet, the run.
+/// step_lists, tenants and findings. What a plan is made of says orchestrator/plan.h; whether it
+/// still fits the fleet, the run.
 ///
 /// Thread safety: free functions without state.
 

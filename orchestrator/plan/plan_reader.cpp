@@ -157,13 +157,15 @@ inline constexpr std::array<Field<Frame>, 3> kFields<Frame>{{
 
 namespace {
 
-constexpr std::array<std::string_view, 4> kLists{"revisions", "waves", "step_lists", "tenants"};
-enum List : std::size_t { revisions, waves, step_lists, tenants };
+constexpr std::array<std::string_view, 5> kLists{
+    "revisions", "waves", "step_lists", "tenants", "findings"};
+enum List : std::size_t { revisions, waves, step_lists, tenants, findings };
 
 /// An object of the text while it is open. A plan's object is a Frame and a Plan, and has lists.
 class OpenObject {
  public:
-  using Records = std::variant<Frame*, Plan*, PlannedRevision*, PlannedWave*, PlannedTenant*>;
+  using Records =
+      std::variant<Frame*, Plan*, PlannedRevision*, PlannedWave*, PlannedTenant*, PlanFinding*>;
 
   explicit OpenObject(std::vector<Records> parts, bool has_lists = false)
       : parts_(std::move(parts)), has_lists_(has_lists) {}
@@ -424,6 +426,9 @@ void PlanReader::open_record() {
       return;
     case tenants:
       record_ = OpenObject({&plan_.tenants.emplace_back()});
+      return;
+    case findings:
+      record_ = OpenObject({&plan_.findings.emplace_back()});
       return;
     case step_lists:
       refuse("list 'step_lists' holds an object, not a list of texts");

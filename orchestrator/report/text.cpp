@@ -153,6 +153,18 @@ std::string cut_to(std::string_view text, std::size_t cells) {
   return std::string(text.substr(0, at)).append(kEllipsis);
 }
 
+std::string bytes_text(std::uint64_t bytes) {
+  constexpr std::array<std::string_view, 7> kUnits{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  auto amount = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  while (amount >= 999.5 && unit + 1 < kUnits.size()) {
+    amount /= 1024;
+    ++unit;
+  }
+  return unit == 0 || amount >= 99.95 ? fmt::format("{:.0f} {}", amount, kUnits.at(unit))
+                                      : fmt::format("{:.1f} {}", amount, kUnits.at(unit));
+}
+
 std::string count_of(std::size_t count, std::string_view thing) {
   return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s");
 }

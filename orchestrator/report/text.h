@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -35,6 +36,9 @@ char32_t first_character(std::string_view text) noexcept;
 
 /// True for what printable() takes out.
 bool is_obeyed_by_terminals(char32_t character) noexcept;
+
+/// "812 B", "3.4 MiB": three digits at most, and the largest unit that leaves one before the point.
+std::string bytes_text(std::uint64_t bytes);
 
 /// "1 tenant", "37 tenants".
 std::string count_of(std::size_t count, std::string_view thing);

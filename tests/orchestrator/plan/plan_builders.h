@@ -25,10 +25,11 @@ inline Plan small_plan() {
   plan.waves = {{"canary", 1}, {"rest", 2}};
   plan.step_lists = {{{"0001"}, {"0002"}}, {{"0002"}}};
   plan.tenants = {
-      {{"acme"}, "db1:5432", 0, "label ring=canary", {}, 0, "", 0, ""},
-      {{"beta"}, "db2:5432", 1, "the rest", {{"0001"}}, 7, "uid-7", 1, ""},
-      {{"gone"}, "db2:5432", 1, "the rest", {}, -1, "", 0, "unreachable: no route"},
+      {{"acme"}, "db1:5432", 0, "label ring=canary", {}, 0, "", 8192, 0, ""},
+      {{"beta"}, "db2:5432", 1, "the rest", {{"0001"}}, 7, "uid-7", 0, 1, ""},
+      {{"gone"}, "db2:5432", 1, "the rest", {}, -1, "", 0, 0, "unreachable: no route"},
   };
+  plan.findings = {{"lock_held", "acme", "its lock is held"}};
   return plan;
 }
 
@@ -51,6 +52,9 @@ class PlanMaker {
     for (std::size_t i = 0; i < tenants; ++i) {
       plan.tenants.push_back(tenant(plan, i));
       ++plan.waves[plan.tenants.back().wave].tenants;
+    }
+    for (std::size_t left = below(3); left > 0; --left) {
+      plan.findings.push_back({text(), text(), text()});
     }
     return plan;
   }
@@ -117,6 +121,7 @@ class PlanMaker {
     made.epoch =
         static_cast<std::int64_t>((static_cast<std::uint64_t>(random_()) << 32U) | random_());
     made.uid = text();
+    made.bytes = static_cast<std::int64_t>(random_());
     made.steps = below(plan.step_lists.size());
     made.unfit = coin() ? "" : text();
     return made;

@@ -26,7 +26,7 @@ using namespace drover::orchestrator::plan;
 namespace {
 
 constexpr const char* kSmallDigest =
-    "sha256:4dc6202e39823ff450bdbd68a01993725654b4c0e5830649c9ae6f661b33eaf3";
+    "sha256:a27e43b99722633e394ec6fc28d15efdb3e794a9fabb6b481970d8f91c3b577c";
 constexpr const char* kHint = "Make a new plan, or get the file again; it is not for editing.";
 
 /// "kind: message (place)", or "read".
@@ -85,9 +85,12 @@ TEST_CASE("the text of a plan has one line per tenant and its keys in one order"
     ["0002"]
   ],
   "tenants": [
-    {"id": "acme", "server": "db1:5432", "wave": 0, "rule": "label ring=canary", "from": [], "epoch": 0, "uid": "", "steps": 0, "unfit": ""},
-    {"id": "beta", "server": "db2:5432", "wave": 1, "rule": "the rest", "from": ["0001"], "epoch": 7, "uid": "uid-7", "steps": 1, "unfit": ""},
-    {"id": "gone", "server": "db2:5432", "wave": 1, "rule": "the rest", "from": [], "epoch": -1, "uid": "", "steps": 0, "unfit": "unreachable: no route"}
+    {"id": "acme", "server": "db1:5432", "wave": 0, "rule": "label ring=canary", "from": [], "epoch": 0, "uid": "", "bytes": 8192, "steps": 0, "unfit": ""},
+    {"id": "beta", "server": "db2:5432", "wave": 1, "rule": "the rest", "from": ["0001"], "epoch": 7, "uid": "uid-7", "bytes": 0, "steps": 1, "unfit": ""},
+    {"id": "gone", "server": "db2:5432", "wave": 1, "rule": "the rest", "from": [], "epoch": -1, "uid": "", "bytes": 0, "steps": 0, "unfit": "unreachable: no route"}
+  ],
+  "findings": [
+    {"kind": "lock_held", "about": "acme", "text": "its lock is held"}
   ]
 }
 )");
@@ -97,7 +100,7 @@ TEST_CASE("the digest is the one of the encoding that the header describes", "[p
   // Both computed by another program from the words of plan_file.h.
   CHECK(digest_of(small_plan()) == kSmallDigest);
   CHECK(digest_of(Plan{}) ==
-        "sha256:5281655bf66bc96ed9db271ce047faaa1bee7da305f5e84d05f237a968397638");
+        "sha256:66de603fe8190073abed66efb1b9a1bd4811db17f4032139bf8ef32d4df6218a");
 }
 
 TEST_CASE("a plan reads back as it was written", "[plan]") {
@@ -145,8 +148,13 @@ TEST_CASE("every change of a plan changes its digest", "[plan]") {
       [](Plan& plan) { plan.tenants[1].from.push_back({"0002"}); },
       [](Plan& plan) { plan.tenants[1].epoch = 8; },
       [](Plan& plan) { plan.tenants[1].uid = "uid-8"; },
+      [](Plan& plan) { plan.tenants[1].bytes = 1; },
       [](Plan& plan) { plan.tenants[1].steps = 0; },
       [](Plan& plan) { plan.tenants[1].unfit = "x"; },
+      [](Plan& plan) { plan.findings[0].kind = "x"; },
+      [](Plan& plan) { plan.findings[0].about = "x"; },
+      [](Plan& plan) { plan.findings[0].text = "x"; },
+      [](Plan& plan) { plan.findings.clear(); },
       [](Plan& plan) { plan.tenants.pop_back(); },
       [](Plan& plan) { std::swap(plan.tenants[0], plan.tenants[1]); },
       // What stands in one field must not be the same as when it stands in the next.
@@ -246,9 +254,9 @@ TEST_CASE("what is not a sound plan is refused with its place", "[plan]") {
       {"\"format\": 1",
        "\"format\": 1.0",
        "key 'format' holds 1.0, not a whole number (plan.json:2)"},
-      {"\"format\": 1,", "", "key 'format' is missing (plan.json:31)"},
+      {"\"format\": 1,", "", "key 'format' is missing (plan.json:34)"},
       {"\"plan\"", "\"report\"", "this is not a plan but 'report' (plan.json:3)"},
-      {"  \"target\": \"head\",\n", "", "key 'target' is missing (plan.json:30)"},
+      {"  \"target\": \"head\",\n", "", "key 'target' is missing (plan.json:33)"},
       {"\"target\": \"head\"",
        "\"target\": null",
        "key 'target' holds null, not a text (plan.json:9)"},
@@ -320,7 +328,7 @@ TEST_CASE("what is not a sound plan is refused with its place", "[plan]") {
       {"\"uid\": \"uid-7\"",
        "\"uid\": uid",
        "this is not JSON: something is wrong at byte @ (plan.json:28)"},
-      {"]\n}\n", "]\n}\n{}\n", "this is not JSON: something is wrong at byte @ (plan.json:32)"},
+      {"]\n}\n", "]\n}\n{}\n", "this is not JSON: something is wrong at byte @ (plan.json:35)"},
   };
   const std::string text = to_text(small_plan());
   for (const Row& row : rows) {
