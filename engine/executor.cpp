@@ -27,4 +27,15 @@ ApplyOutcome Executor::apply(const Target& target,
   return Journey(means, target, facts, goal, patience, observer).run(kept);
 }
 
+RehearsalOutcome Executor::rehearse(const Target& target,
+                                    const TenantFacts& facts,
+                                    const Goal& goal,
+                                    const Patience& patience) const {
+  ExecutorOptions options = options_;
+  options.approach.create_files = false;
+  const JourneyMeans means{factory_, clock_, migrations_, options, watch_, ddl_gate_};
+  const ApplyObserver nobody;
+  return Journey(means, target, facts, goal, patience, nobody).rehearse();
+}
+
 }  // namespace drover::engine

@@ -64,6 +64,14 @@ struct ApplyOutcome {
   std::optional<TenantFault> fault;
 };
 
+/// What became of steps that were tried and taken back.
+struct RehearsalOutcome {
+  std::vector<RevisionId> tried;    ///< In order; with a fault, up to the one that failed.
+  std::vector<RevisionId> untried;  ///< The rest of what apply() would run.
+  std::string why_untried;          ///< "revision '0006' has a no-transaction section ..."
+  std::optional<TenantFault> fault;
+};
+
 /// What a caller may watch while a tenant is under way. Called on the caller's thread.
 struct ApplyObserver {
   std::function<void(const RevisionId&, Direction)> on_revision;
@@ -88,6 +96,15 @@ class Executor {
                      const Patience& patience,
                      KeptSession* kept = nullptr,
                      const ApplyObserver& observer = {}) const;
+
+  /// Runs what apply() would run, under the tenant's lock and in one transaction, and rolls it
+  /// back. Goes as far as a single transaction can: up to the first step that cannot be part of
+  /// one. What it locks stays locked until it ends. Nothing is written, no history either; a
+  /// sequence that was advanced stays so, and whatever a function does beyond its database.
+  RehearsalOutcome rehearse(const Target& target,
+                            const TenantFacts& facts,
+                            const Goal& goal,
+                            const Patience& patience) const;
 
  private:
   SessionFactory& factory_;

@@ -2,8 +2,9 @@
 ///
 /// Internal to the executor; split from it so that each file can be held in the head.
 /// journey.cpp has the loop and the outcomes, journey_transactions.cpp the transactions,
-/// journey_statements.cpp the statements that cannot run in one, and journey_messages.cpp how
-/// messages are sent and their answers looked at.
+/// journey_statements.cpp the statements that cannot run in one, journey_rehearsal.cpp what is
+/// tried and taken back, and journey_messages.cpp how messages are sent and their answers looked
+/// at.
 
 #pragma once
 
@@ -38,6 +39,9 @@ class Journey {
 
   ApplyOutcome run(KeptSession* kept);
 
+  /// Tries instead, and takes everything back; see Executor::rehearse().
+  RehearsalOutcome rehearse();
+
  private:
   /// How a message ended.
   struct Sent {
@@ -66,6 +70,12 @@ class Journey {
   Next run_unit();
   void conclude();
   RevisionSet held();
+
+  // Rehearsals.
+  bool prepare_rehearsal();
+  std::size_t longest_transaction(RehearsalOutcome& rehearsal) const;
+  TenantPlan plan_first(std::size_t count) const;
+  std::optional<TenantFault> try_and_take_back();
 
   // Transactions.
   Next run_chain();

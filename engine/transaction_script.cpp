@@ -165,9 +165,8 @@ void ScriptWriter::create_tables(const std::string& environment, bool production
   control("COMMIT");
 }
 
-void ScriptWriter::begin(const Step* step, const std::optional<std::string>& in_progress) {
-  migration_ = step == nullptr ? nullptr : step->migration;
-  may_prepare_ = prepares_for_ && !on_sqlite() && step != nullptr && !touches_prepared(*migration_);
+/// Begins a transaction of the role that we logged in as.
+void ScriptWriter::open() {
   if (on_sqlite()) {
     control("PRAGMA query_only = OFF");  // a verify that failed has left it on
     control(checks_foreign_keys(migration_) ? "PRAGMA foreign_keys = OFF"
@@ -178,20 +177,34 @@ void ScriptWriter::begin(const Step* step, const std::optional<std::string>& in_
     control("RESET ROLE");
   }
   role_is_reset_ = false;
-  repeated(Role::fence,
-           context_.tables->fence(epoch_, in_progress),
-           on_sqlite() ? Expect::one_row_changed : Expect::nothing);
-  ++epoch_;
+}
+
+void ScriptWriter::count_violations() {
   const bool count = context_.violations == ScriptContext::CountViolations::before_and_after;
-  if (on_sqlite() && step != nullptr && count && checks_foreign_keys(migration_)) {
+  if (on_sqlite() && migration_ != nullptr && count && checks_foreign_keys(migration_)) {
     own(Role::control, {"PRAGMA foreign_key_check"}, Expect::violations_before);
   }
 }
 
-void ScriptWriter::commit() {
+void ScriptWriter::check_violations() {
   if (on_sqlite() && checks_foreign_keys(migration_)) {
     own(Role::control, {"PRAGMA foreign_key_check"}, Expect::no_new_violations);
   }
+}
+
+void ScriptWriter::begin(const Step* step, const std::optional<std::string>& in_progress) {
+  migration_ = step == nullptr ? nullptr : step->migration;
+  may_prepare_ = prepares_for_ && !on_sqlite() && step != nullptr && !touches_prepared(*migration_);
+  open();
+  repeated(Role::fence,
+           context_.tables->fence(epoch_, in_progress),
+           on_sqlite() ? Expect::one_row_changed : Expect::nothing);
+  ++epoch_;
+  count_violations();
+}
+
+void ScriptWriter::commit() {
+  check_violations();
   own(Role::commit, {"COMMIT"});
 }
 
@@ -371,6 +384,27 @@ void ScriptWriter::all_in_one(const std::vector<Step>& steps) {
     }
   }
   commit();
+}
+
+void ScriptWriter::rehearsal(const std::vector<Step>& steps) {
+  migration_ = steps.front().migration;
+  open();
+  count_violations();
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    if (i > 0) {
+      defer_constraints_again();
+      settle(Resets::yes);
+    }
+    step_ = i;
+    migration_ = steps[i].migration;
+    apply_header();
+    for (const Unit& unit : steps[i].units) {
+      body(unit);
+    }
+    check_constraints();
+  }
+  check_violations();
+  control("ROLLBACK");
 }
 
 void ScriptWriter::administer(const std::vector<OwnedStatement>& statements,

@@ -133,6 +133,9 @@ class ScriptWriter {
   /// All of `steps` in one transaction.
   void all_in_one(const std::vector<Step>& steps);
 
+  /// The same without fence and history rows, and rolled back in the end.
+  void rehearsal(const std::vector<Step>& steps);
+
   /// Any statements of ours behind a fence, in one transaction; for stamp, repair and mark.
   /// `in_progress` as HistoryTables::fence() takes it.
   void administer(const std::vector<OwnedStatement>& statements,
@@ -145,6 +148,9 @@ class ScriptWriter {
  private:
   bool on_sqlite() const noexcept;
   void begin(const Step* step, const std::optional<std::string>& in_progress);
+  void open();
+  void count_violations();
+  void check_violations();
   void apply_header();
   void body(const Unit& unit);
   void statement(const SqlStatement& statement);

@@ -58,6 +58,12 @@ struct RunForecast {
   std::map<engine::RevisionId, std::size_t> revisions;  ///< How many tenants each goes to.
 };
 
+/// A tenant whose steps were tried and taken back.
+struct TenantRehearsal {
+  TenantId id;
+  engine::RehearsalOutcome outcome;
+};
+
 class FleetRun {
  public:
   /// Begins nothing yet. `workspace` must outlive the run.
@@ -72,6 +78,10 @@ class FleetRun {
 
   /// Reads where the tenants stand; changes nothing.
   RunForecast forecast(const engine::Patience& patience = {});
+
+  /// Tries on each tenant what run() would do, as far as one transaction goes, and takes it back:
+  /// see Executor::rehearse(). Under the limits of the run, without stages. In the tenants' order.
+  std::vector<TenantRehearsal> rehearse(const engine::Patience& patience = {});
 
   /// What run() would do now, frozen. Changes nothing.
   Plan make_plan(engine::SteadyTime deadline = engine::SteadyTime::max());

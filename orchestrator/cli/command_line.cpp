@@ -162,6 +162,11 @@ std::variant<CommandLine, HelpText> parse_command_line(
   line.verb = &verb;
   line.arguments = read_words(verb.name, options_of(verb), rest);
   line.globals = globals_of(line.arguments, verb.selectors);
+  if (line.globals.rehearse && verb.rehearses == VerbSpec::Rehearses::no) {
+    throw invalid_arguments(
+        fmt::format("{} has nothing that --dry-run=rollback could try", verb.name),
+        "Say --dry-run, or use it with upgrade, downgrade or plan.");
+  }
   line.globals.variables = variables;
   line.globals.working_directory = working_directory;
   return line;

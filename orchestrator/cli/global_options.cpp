@@ -29,7 +29,10 @@ constexpr std::array kGlobals = {
         "-y,--yes", Takes::nothing, "", "answer yes to questions that do not ask for a name"},
     OptionSpec{
         "--no-input", Takes::nothing, "", "never ask; a question is an error that names the flag"},
-    OptionSpec{"--dry-run", Takes::nothing, "", "say what would happen, and do nothing"},
+    OptionSpec{"--dry-run",
+               Takes::maybe_value,
+               "rollback",
+               "say what would happen, and do nothing; or try it on chosen tenants, and roll back"},
     OptionSpec{"-q,--quiet", Takes::nothing, "", "less on standard error"},
     OptionSpec{"-v,--verbose", Takes::nothing, "", "more on standard error"},
 };
@@ -104,6 +107,16 @@ void refuse_contradictions(const Globals& globals) {
   }
 }
 
+/// Plain --dry-run changes nothing by looking only.
+bool rehearses(const Arguments& arguments) {
+  const std::string how = arguments.value("dry-run");
+  if (!how.empty() && how != "rollback") {
+    throw invalid_arguments(fmt::format("--dry-run takes rollback or nothing, not '{}'", how),
+                            "Say --dry-run, or --dry-run=rollback.");
+  }
+  return !how.empty();
+}
+
 }  // namespace
 
 std::span<const OptionSpec> global_options() {
@@ -125,6 +138,7 @@ Globals globals_of(const Arguments& arguments, VerbSpec::Selectors selectors) {
   globals.yes = arguments.has("yes");
   globals.no_input = arguments.has("no-input");
   globals.dry_run = arguments.has("dry-run");
+  globals.rehearse = rehearses(arguments);
   globals.quiet = arguments.has("quiet");
   globals.verbose = arguments.has("verbose");
   refuse_contradictions(globals);

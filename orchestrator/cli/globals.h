@@ -23,7 +23,8 @@ struct Globals {
   OutputFormat output = OutputFormat::table;  ///< -o, --output
   bool yes = false;                           ///< -y, --yes
   bool no_input = false;                      ///< --no-input
-  bool dry_run = false;                       ///< --dry-run
+  bool dry_run = false;                       ///< --dry-run, with or without
+  bool rehearse = false;                      ///< ... =rollback
   bool quiet = false;                         ///< -q
   bool verbose = false;                       ///< -v
 

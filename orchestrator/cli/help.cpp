@@ -47,6 +47,9 @@ std::string left_of(const OptionSpec& option) {
   if (word) {
     return std::string(option.metavar.empty() ? option.names : option.metavar);
   }
+  if (option.takes == OptionSpec::Takes::maybe_value) {
+    return fmt::format("{}[={}]", shown, option.metavar);
+  }
   return option.metavar.empty() ? shown : fmt::format("{} {}", shown, option.metavar);
 }
 

@@ -6,6 +6,7 @@
 #include "orchestrator/cli/fleet_choice.h"
 #include "orchestrator/cli/output.h"
 #include "orchestrator/cli/plan_text.h"
+#include "orchestrator/cli/rehearsal.h"
 #include "orchestrator/cli/run_session.h"
 #include "orchestrator/cli/steering.h"
 #include "orchestrator/cli/verbs.h"
@@ -68,6 +69,9 @@ int run_plan(Invocation& invocation) {
   invocation.console.say(describe_fleet(workspace, request.tenants));
   FleetRun run(workspace, std::move(request));
   run.check();
+  if (invocation.globals.rehearse) {
+    return rehearse(workspace, run, invocation);
+  }
   const Plan plan = run.make_plan();
   std::size_t unfit = 0;
   for (const PlannedTenant& tenant : plan.tenants) {
@@ -161,9 +165,11 @@ VerbSpec plan_verb() {
       "  drover apply plan.json\n",
       {{"revision", Takes::word, "REVISION", "where to; default heads"},
        {"--out", Takes::value, "FILE", "write it there"},
-       {"--down", Takes::nothing, "", "plan a downgrade"}},
+       {"--down", Takes::nothing, "", "plan a downgrade"},
+       {"--confirm", Takes::value, "NAME", "the environment's name, for --dry-run=rollback"}},
       VerbSpec::Selectors::yes,
-      run_plan};
+      run_plan,
+      VerbSpec::Rehearses::yes};
 }
 
 VerbSpec plan_show_verb() {

@@ -11,6 +11,7 @@
 #include "orchestrator/cli/fleet_choice.h"
 #include "orchestrator/cli/output.h"
 #include "orchestrator/cli/plan_text.h"
+#include "orchestrator/cli/rehearsal.h"
 #include "orchestrator/cli/run_session.h"
 #include "orchestrator/cli/verbs.h"
 #include "orchestrator/cli/workspace_of.h"
@@ -150,6 +151,9 @@ int run_fleet(Invocation& invocation, Direction direction) {
   invocation.console.say(describe_fleet(workspace, request.tenants));
   FleetRun run(workspace, std::move(request));
   run.check();
+  if (invocation.globals.rehearse) {
+    return rehearse(workspace, run, invocation);
+  }
   const bool production = workspace.environment().production;
   if (production) {
     check_confirmation(workspace.environment().name, invocation.arguments.value("confirm"));
@@ -249,11 +253,13 @@ VerbSpec upgrade_verb() {
           "failure or a crash: what is done is not done twice.\n\n"
           "  drover upgrade\n"
           "  drover upgrade +1 --tenant acme\n"
+          "  drover upgrade --dry-run=rollback --limit 3\n"
           "  drover upgrade -e production --confirm=production\n"
           "  drover upgrade --sql 0003:head --dialect postgres >upgrade.sql\n",
           options_of(Direction::up),
           VerbSpec::Selectors::yes,
-          run_upgrade};
+          run_upgrade,
+          VerbSpec::Rehearses::yes};
 }
 
 VerbSpec downgrade_verb() {
@@ -266,7 +272,8 @@ VerbSpec downgrade_verb() {
           "  drover downgrade base\n",
           options_of(Direction::down),
           VerbSpec::Selectors::yes,
-          run_downgrade};
+          run_downgrade,
+          VerbSpec::Rehearses::yes};
 }
 
 VerbSpec resume_verb() {

@@ -19,10 +19,11 @@
 namespace drover::orchestrator::cli {
 
 struct OptionSpec {
-  enum class Takes { nothing, value, values, word, words };
+  enum class Takes { nothing, value, maybe_value, values, word, words };
 
   std::string_view names;         ///< "-m,--message"; of a word (positional): its name, "revision".
-  Takes takes = Takes::nothing;   ///< word and words stand without a dash, in this order.
+  Takes takes = Takes::nothing;   ///< word and words stand without a dash, in this order; the
+                                  ///< value of maybe_value can only follow behind "=".
   std::string_view metavar = {};  ///< "TEXT"; what the help shows for the value.
   std::string_view help = {};
   enum class Need { optional, required } need = Need::optional;
@@ -64,6 +65,7 @@ struct VerbSpec {
   std::vector<OptionSpec> options = {};
   enum class Selectors { no, yes } selectors = Selectors::no;  ///< --tenant, -l, --server ...
   int (*run)(Invocation& invocation) = nullptr;  ///< Returns the exit status; may throw Error.
+  enum class Rehearses { no, yes } rehearses = Rehearses::no;  ///< --dry-run=rollback
 };
 
 }  // namespace drover::orchestrator::cli

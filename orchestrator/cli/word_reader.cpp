@@ -73,6 +73,10 @@ class Reader {
       arguments_.say(key_of(option));
       return;
     }
+    if (option.takes == Takes::maybe_value && equals == std::string::npos) {
+      arguments_.say(key_of(option));
+      return;
+    }
     add(option, name, equals == std::string::npos ? next_value(name) : word.substr(equals + 1));
   }
 

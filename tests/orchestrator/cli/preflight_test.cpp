@@ -239,3 +239,32 @@ TEST_CASE("a canary holds a tenant of each size", "[cli]") {
   }
   CHECK(canaries == 2);
 }
+
+TEST_CASE("a dry run with rollback tries the steps on chosen tenants", "[cli]") {
+  const ProgramDir dir;
+  write_files(dir, 3, "0001");
+  ask_file(dir, "b", "CREATE TABLE three (y);");
+  const ProgramResult unchosen = dir.run({"upgrade", "--dry-run=rollback"});
+  CHECK(unchosen.status == 2);
+  CHECK(ends_with(unchosen.err,
+                  error_text("--dry-run=rollback holds real locks while it tries, and all 3 "
+                             "tenants would feel them",
+                             "Choose some: --tenant, --labels, --server or --limit 5.")));
+  const ProgramResult tried = dir.run({"upgrade", "--dry-run=rollback", "--tenant", "a,b"});
+  CHECK(tried.status == 3);
+  CHECK(tried.out ==
+        "TENANT  TRIED         RESULT\n"
+        "a       0002 .. 0003  ok\n"
+        "b       0002 .. 0003  revision '0003' failed: table three already exists\n");
+  CHECK(tried.err.find("migrations/0003_step.sql:") != std::string::npos);
+  const json answer =
+      document(dir, {"plan", "0002", "--dry-run=rollback", "--limit", "2"}, 0)["rehearsals"];
+  CHECK(answer[0]["tried"] == json::array({"0002"}));
+  CHECK(answer[0]["error"] == nullptr);
+  CHECK(ask_file(dir, "a", "SELECT count(*) FROM sqlite_master WHERE name = 'two';") == "0\n");
+
+  const ProgramResult elsewhere = dir.run({"status", "--dry-run=rollback"});
+  CHECK(elsewhere.status == 2);
+  CHECK(elsewhere.err == error_text("status has nothing that --dry-run=rollback could try",
+                                    "Say --dry-run, or use it with upgrade, downgrade or plan."));
+}
