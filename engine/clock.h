@@ -31,6 +31,10 @@ class Clock {
 struct Patience {
   SteadyTime deadline = SteadyTime::max();
   std::stop_token stop;
+
+  /// Ends what `stop` lets come to its end, because cutting it short leaves something half-made
+  /// behind: an invalid index, say.
+  std::stop_token force = {};
 };
 
 }  // namespace drover::engine

@@ -35,14 +35,22 @@ enum class Chaining {
   on,   ///< Consecutive transactional revisions without verify together.
 };
 
+/// Whether an earlier process worked for the same run.
+enum class GoesOn { no, yes };
+
 struct ExecutorOptions {
   ApproachOptions approach;
   Provenance by;
+  GoesOn goes_on = GoesOn::no;
   TransactionMode transaction = TransactionMode::per_revision;
   Chaining chaining = Chaining::on;
   std::optional<Milliseconds> concurrent_timeout;  ///< For CONCURRENTLY and its like; unset: none.
   int lock_attempts = 5;     ///< Tries of a unit that a lock, a deadlock or the like stopped.
   int timeout_attempts = 2;  ///< Tries of a unit that ran into statement_timeout.
+
+  /// Asked on the caller's thread before each message that changes something: false where whoever
+  /// runs has lost the right to (a lease that is over). Absent: always true.
+  std::function<bool()> may_start = {};
 };
 
 struct ApplyOutcome {
@@ -56,7 +64,8 @@ struct ApplyOutcome {
   };
 
   Kind kind = Kind::failed;
-  std::vector<RevisionId> from;  ///< Heads before; empty for a tenant without history.
+  std::vector<RevisionId> from;  ///< Heads before the run (ExecutorOptions::by), which may have
+                                 ///< been cut short and gone on; empty: none.
   std::vector<RevisionId> to;    ///< Heads after.
   std::vector<RevisionId> done;  ///< Revisions that this call took up or down, in order.
   int attempts = 1;              ///< Times that something was tried, retries of units included.

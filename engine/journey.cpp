@@ -13,6 +13,8 @@ namespace {
 /// How long a run that was stopped, or ran out of time, waits to learn what became of its commit.
 constexpr Milliseconds kLastLook{10'000};
 
+constexpr std::string_view kLapsed = "this process no longer holds the run, so it starts nothing";
+
 Milliseconds retry_pause(int attempt, std::int64_t jitter) {
   const std::int64_t base = std::min<std::int64_t>(100LL << std::min(attempt, 6), 5'000);
   return Milliseconds(base + jitter % (base / 2 + 1));
@@ -62,9 +64,43 @@ bool Journey::prepare(KeptSession* kept) {
   }
   outcome_.kind = ApplyOutcome::Kind::failed;
   start_ = applied_ = held();
-  outcome_.from = heads_of(means_.migrations, tenant_.history());
   outcome_.fault = tenant_.identity_fault();
-  return !outcome_.fault;
+  if (outcome_.fault || !read_undone_by_run()) {
+    return false;
+  }
+  outcome_.from = heads_before_run();
+  return true;
+}
+
+/// A run that was cut short and goes on has changed the tenant already. The history says what it
+/// did; what it undid is in the log.
+bool Journey::read_undone_by_run() {
+  const std::string& run = means_.options.by.run;
+  const bool matters = goal_.direction == Direction::down &&
+                       (means_.options.goes_on == GoesOn::yes || goal_.relative());
+  if (!matters || run.empty() || !tenant_.history().exists) {
+    return true;
+  }
+  const Exchange undone = tenant_.exchange({tenant_.tables().read_undone(run)}, patience_);
+  if (!undone.ok()) {
+    outcome_.fault = fault_from(*undone.error, "reading the history");
+    return false;
+  }
+  for (const auto& row : undone.results.front().rows) {
+    undone_by_run_.insert(RevisionId{text_of(row.front())});
+  }
+  return true;
+}
+
+std::vector<RevisionId> Journey::heads_before_run() const {
+  RevisionSet before = undone_by_run_;
+  const std::string& run = means_.options.by.run;
+  for (const AppliedRevision& row : tenant_.history().applied) {
+    if (run.empty() || row.run != run || goal_.direction == Direction::down) {
+      before.insert(row.id);
+    }
+  }
+  return means_.migrations.graph().current_heads(before);
 }
 
 /// What counts as applied. For one who goes down that is also a revision which is half done, when
@@ -87,7 +123,10 @@ bool Journey::choose_itinerary() {
   const History& history = tenant_.history();
   outcome_.fault = history_fault(means_.migrations, tenant_.target().dialect, history);
   RevisionSet start = start_;
-  const bool resolvable = !outcome_.fault && (!goal_.relative() || add_this_runs_work(start));
+  const bool resolvable = !outcome_.fault;
+  if (resolvable && goal_.relative()) {
+    add_this_runs_work(start);
+  }
   if (resolvable) {
     itinerary_ = itinerary_for(means_.migrations, start, goal_);
     outcome_.fault = itinerary_->revisions.empty() ? std::nullopt : changed_since_plan();
@@ -130,29 +169,17 @@ std::optional<TenantFault> Journey::changed_since_plan() const {
 }
 
 /// What this run did before it was cut short does not count as where the tenant started.
-bool Journey::add_this_runs_work(RevisionSet& start) {
-  const History& history = tenant_.history();
+void Journey::add_this_runs_work(RevisionSet& start) const {
   const std::string& run = means_.options.by.run;
-  if (run.empty() || !history.exists) {
-    return true;
+  if (goal_.direction == Direction::down) {
+    start.insert(undone_by_run_.begin(), undone_by_run_.end());
+    return;
   }
-  if (goal_.direction == Direction::up) {
-    for (const AppliedRevision& row : history.applied) {
-      if (row.run == run) {
-        start.erase(row.id);
-      }
+  for (const AppliedRevision& row : tenant_.history().applied) {
+    if (!run.empty() && row.run == run) {
+      start.erase(row.id);
     }
-    return true;
   }
-  const Exchange undone = tenant_.exchange({tenant_.tables().read_undone(run)}, patience_);
-  if (!undone.ok()) {
-    outcome_.fault = fault_from(*undone.error, "reading the history");
-    return false;
-  }
-  for (const auto& row : undone.results.front().rows) {
-    start.insert(RevisionId{text_of(row.front())});
-  }
-  return true;
 }
 
 bool Journey::plan() {
@@ -174,7 +201,7 @@ bool Journey::plan() {
     plan = plan.fault ? std::move(plan) : make();
     if (messages_ == 0) {  // what someone else did meanwhile is not ours
       start_ = held();
-      outcome_.from = heads_of(means_.migrations, tenant_.history());
+      outcome_.from = heads_before_run();
     }
   }
   applied_ = held();
@@ -242,10 +269,21 @@ void Journey::conclude() {
 }
 
 bool Journey::patience_is_over() const {
-  return patience_.stop.stop_requested() || means_.clock.now() >= patience_.deadline;
+  return patience_.stop.stop_requested() || means_.clock.now() >= patience_.deadline ||
+         !may_start();
+}
+
+bool Journey::may_start() const {
+  return !means_.options.may_start || means_.options.may_start();
 }
 
 TenantFault Journey::out_of_patience() const {
+  if (!may_start()) {
+    return found(ErrorCode::halted,
+                 "interrupted",
+                 std::string(kLapsed),
+                 "See drover runs for who goes on with the run.");
+  }
   if (patience_.stop.stop_requested()) {
     return found(ErrorCode::halted,
                  "interrupted",

@@ -62,7 +62,7 @@ class Journey {
   // The loop.
   bool prepare(KeptSession* kept);
   bool choose_itinerary();
-  bool add_this_runs_work(RevisionSet& start);
+  void add_this_runs_work(RevisionSet& start) const;
   std::optional<TenantFault> changed_since_plan() const;
   bool plan();
   void start_on(std::vector<Step> steps);
@@ -70,6 +70,8 @@ class Journey {
   Next run_unit();
   void conclude();
   RevisionSet held();
+  std::vector<RevisionId> heads_before_run() const;
+  bool read_undone_by_run();
 
   // Rehearsals.
   bool prepare_rehearsal();
@@ -121,6 +123,7 @@ class Journey {
   void note_failure(const TenantFault& fault);
   bool half_done() const;
   bool patience_is_over() const;
+  bool may_start() const;
   Patience recovery_patience() const;
 
   const JourneyMeans& means_;
@@ -137,6 +140,7 @@ class Journey {
   std::size_t messages_ = 0;  ///< Begun so far.
   std::int64_t epoch_ = 0;
   bool tables_exist_ = false;
+  RevisionSet undone_by_run_;       ///< Of one who goes down: before this process, by this run.
   RevisionSet start_;               ///< What was applied when the history was first read,
   RevisionSet applied_;             ///< and what is now.
   std::optional<RevisionId> half_;  ///< In both, and yet only half done: it is to be undone.

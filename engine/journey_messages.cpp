@@ -106,7 +106,15 @@ Exchange Journey::send_some(const std::vector<Line>& lines, std::size_t from, st
   return watched(statements, {deadline_of(lines, from, to), patience_.stop});
 }
 
+/// What the server has already may end; nothing new is sent by a process that does not hold the run
+/// any more.
 Exchange Journey::watched(std::span<const Statement> statements, const Patience& patience) {
+  if (!may_start()) {
+    SqlError error;
+    error.origin = SqlError::Origin::stopped;
+    error.message = out_of_patience().message;
+    return {{}, std::move(error), {}};
+  }
   const std::int64_t pid = tenant_.session().info().backend_pid;
   means_.watch.begin(tenant_.target(), pid);
   Exchange answer = tenant_.exchange(statements, patience);

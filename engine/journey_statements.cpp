@@ -86,6 +86,9 @@ std::vector<OwnedStatement> Journey::arrangements(const SqlStatement& statement)
 }
 
 Journey::Next Journey::run_statement(const SqlStatement& statement, StepRecord record) {
+  if (patience_is_over()) {
+    return fail(out_of_patience());
+  }
   std::unique_ptr<DdlGate::Pass> pass;
   if (is_unlimited(statement)) {
     pass = means_.ddl_gate.enter(tenant_.target(), patience_);
@@ -187,6 +190,9 @@ Patience Journey::patience_for(const SqlStatement& statement) const {
   const Milliseconds grace = sqlite ? Milliseconds::zero() : kMessageGrace;
   const auto limit = timeout ? std::optional(*timeout + grace) : means_.options.concurrent_timeout;
   Patience patience = patience_;
+  if (runs_in_several_transactions(statement.kind)) {
+    patience.stop = patience_.force;  // cut short it leaves something invalid behind
+  }
   if (limit) {
     patience.deadline = std::min(patience.deadline, means_.clock.now() + *limit);
   }
@@ -195,6 +201,9 @@ Patience Journey::patience_for(const SqlStatement& statement) const {
 
 /// Sends `statement`, or what finishes it, by itself. go_on without sent_alone_ means: once more.
 Journey::Next Journey::send_alone(const SqlStatement& statement) {
+  if (!may_start()) {
+    return fail(out_of_patience());
+  }
   const Statement alone =
       instead_.empty() ? Statement{statement.text, {}, Author::migration} : Statement{instead_};
   const Exchange answer = watched(std::span(&alone, 1), patience_for(statement));

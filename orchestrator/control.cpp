@@ -6,8 +6,8 @@
 namespace drover::orchestrator {
 namespace {
 
-constexpr std::array<std::string_view, 6> kNames = {
-    "pause", "go_on", "halt", "cancel", "throttle", "skip"};
+constexpr std::array<std::string_view, 8> kNames = {
+    "pause", "go_on", "halt", "cancel", "throttle", "skip", "retry", "force"};
 
 }  // namespace
 

@@ -17,9 +17,12 @@ struct Control {
     pause,  ///< Nothing more is started, until go_on.
     go_on,
     halt,      ///< As a failure budget does: what is under way comes to its end.
-    cancel,    ///< As halt, and what is under way is asked to stop.
+    cancel,    ///< As halt, and what is under way is asked to stop, but for statements that would
+               ///< leave something half-made behind (CONCURRENTLY).
     throttle,  ///< At most `in_flight` tenants at once.
     skip,      ///< `tenant` is left out, if its turn has not come.
+    retry,     ///< Those of the stage under way that failed have another turn.
+    force,     ///< As cancel, and those statements as well.
   };
   What what = What::pause;
   std::string who;  ///< "alice@host"

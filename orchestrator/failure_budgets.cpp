@@ -51,4 +51,12 @@ std::optional<Halt> FailureBudgets::add(const TenantOutcome& failure) {
   return std::nullopt;
 }
 
+void FailureBudgets::forgive(const TenantOutcome& failure) {
+  --failures_;
+  --by_server_[failure.server];
+  if (failure.fault) {
+    --by_fingerprint_[engine::fingerprint_of(*failure.fault)];
+  }
+}
+
 }  // namespace drover::orchestrator

@@ -29,6 +29,9 @@ class FailureBudgets {
   /// The halt that it leads to, if a budget trips.
   std::optional<Halt> add(const TenantOutcome& failure);
 
+  /// Takes back what was added: the tenant has another turn.
+  void forgive(const TenantOutcome& failure);
+
  private:
   BudgetRules rules_;
   std::size_t failures_ = 0;

@@ -196,6 +196,11 @@ class Journal {
   /// (unknown_run, run_finished).
   virtual void take_over(const RunId& run, const Owner& owner) = 0;
 
+  /// As take_over(), and takes up a run that has finished as well, so that its failures can be
+  /// tried again. Throws RunInProgress and Error usage likewise; run_finished for one that was
+  /// abandoned.
+  virtual void reopen(const RunId& run, const Owner& owner) = 0;
+
   /// How long a lease holds from its last renewal. A holder trusts it from the moment *before* the
   /// call that renewed it: the store dates the renewal later, so nobody takes over too early.
   virtual std::chrono::milliseconds lease() const noexcept = 0;

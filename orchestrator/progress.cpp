@@ -94,6 +94,12 @@ void Progress::finished(std::size_t tenant, const TenantOutcome& outcome, Steady
   work_done_.add(expected, now);
 }
 
+void Progress::reopened(std::size_t tenant, const TenantOutcome& outcome) {
+  --done_;
+  --counts_[outcome.outcome];
+  expected_left_ms_ += expected_ms(tenant);
+}
+
 ProgressSnapshot Progress::snapshot(std::vector<PausedServer> paused, SteadyTime now) const {
   ProgressSnapshot result;
   result.total = tenants_.size();

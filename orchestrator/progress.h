@@ -68,6 +68,9 @@ class Progress {
   void returned(std::size_t tenant);
   void finished(std::size_t tenant, const TenantOutcome& outcome, engine::SteadyTime now);
 
+  /// It had ended with `outcome`, and has another turn.
+  void reopened(std::size_t tenant, const TenantOutcome& outcome);
+
   ProgressSnapshot snapshot(std::vector<PausedServer> paused, engine::SteadyTime now) const;
 
  private:

@@ -1,6 +1,7 @@
 #include "orchestrator/rollout.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -10,6 +11,8 @@ namespace drover::orchestrator {
 using engine::SteadyTime;
 
 namespace {
+
+constexpr std::size_t kInNoStage = std::numeric_limits<std::size_t>::max();
 
 bool asks_anything(const GateRules& gate) {
   return gate.success_percent || gate.soak.count() > 0 || !gate.checks.empty() ||
@@ -47,7 +50,7 @@ Rollout::Rollout(std::vector<ScheduledTenant> tenants, RolloutRules rules)
     : rules_(std::move(rules)),
       tenants_(std::move(tenants)),
       place_(tenants_.size()),
-      stage_of_(tenants_.size()),
+      stage_of_(tenants_.size(), kInNoStage),
       budgets_(rules_.budgets) {
   for (std::size_t s = 0; s < rules_.stages.size(); ++s) {
     const std::vector<std::size_t>& members = rules_.stages[s].tenants;
@@ -120,6 +123,7 @@ void Rollout::begin_stage(SteadyTime now) {
   options.seed = rules_.seed + static_cast<std::uint32_t>(stage_);
   options.planned = stage.before.planned;
   options.on_failure = [this](const TenantOutcome& failure) { return budgets_.add(failure); };
+  options.on_forgiven = [this](const TenantOutcome& failure) { budgets_.forgive(failure); };
   std::vector<ScheduledTenant> members;
   members.reserve(stage.tenants.size());
   for (const std::size_t tenant : stage.tenants) {
@@ -145,7 +149,6 @@ void Rollout::begin_stage(SteadyTime now) {
 
 void Rollout::end_stage(SteadyTime now) {
   const RolloutStage& stage = rules_.stages[stage_];
-  schedule_.reset();
   phase_ = Phase::at_gate;
   if (!stage.passed) {
     gate_.emplace(stage.gate, tally_, now);
@@ -178,6 +181,7 @@ bool Rollout::pass_gate(SteadyTime now) {
     }
     actions_.emplace_back(StageMoved{stage_, StageMoved::To::passed});
   }
+  schedule_.reset();
   ++stage_;
   phase_ = stage_ == rules_.stages.size() ? Phase::over : Phase::before_stage;
   return true;
@@ -258,6 +262,8 @@ void Rollout::take(Actions actions) {
       actions_.emplace_back(AskCapacity{first_server_ + ask->server, members[ask->tenant]});
     } else if (auto* finish = std::get_if<FinishTenant>(&action)) {
       take_finished({members[finish->tenant], std::move(finish->outcome)});
+    } else if (const auto* reopened = std::get_if<ReopenTenant>(&action)) {
+      actions_.emplace_back(ReopenTenant{members[reopened->tenant]});
     } else if (auto* halted = std::get_if<HaltRun>(&action)) {
       stopping_ = true;
       actions_.emplace_back(std::move(*halted));
@@ -361,6 +367,27 @@ RolloutActions Rollout::go_on(const std::string& who, SteadyTime now) {
   return settle(now);
 }
 
+RolloutActions Rollout::retry_failed(const std::string& who, SteadyTime now) {
+  const std::size_t before = actions_.size();
+  if (schedule_ && !stopping_) {
+    take(schedule_->retry_failed(now));
+  }
+  const auto count = std::count_if(
+      actions_.begin() + static_cast<std::ptrdiff_t>(before), actions_.end(), [](const auto& one) {
+        return std::holds_alternative<ReopenTenant>(one);
+      });
+  note("failed_retried",
+       count == 0 ? fmt::format("{} wants failed tenants tried again, and the stage under way has "
+                                "none",
+                                who)
+                  : fmt::format("{} has {} failed tenants tried again", who, count));
+  if (count > 0 && phase_ == Phase::at_gate) {
+    gate_.reset();
+    phase_ = Phase::in_stage;
+  }
+  return settle(now);
+}
+
 RolloutActions Rollout::throttle(std::size_t in_flight, const std::string& who, SteadyTime now) {
   throttled_to_ = std::max<std::size_t>(in_flight, 1);
   note("run_throttled",
@@ -373,9 +400,10 @@ RolloutActions Rollout::throttle(std::size_t in_flight, const std::string& who, 
 
 RolloutActions Rollout::skip(std::size_t tenant, const std::string& reason, SteadyTime now) {
   const std::string& id = tenants_.at(tenant).id.value;
+  const bool has_turn = stage_of_[tenant] != kInNoStage;
   const bool later =
       stage_of_[tenant] > stage_ || (stage_of_[tenant] == stage_ && phase_ == Phase::before_stage);
-  bool done = later && phase_ != Phase::over;
+  bool done = has_turn && later && phase_ != Phase::over;
   if (done) {
     skipped_[tenant] = reason;
   } else if (stage_of_[tenant] == stage_ && schedule_) {
@@ -412,14 +440,14 @@ std::optional<SteadyTime> Rollout::wake_at() const noexcept {
   if (phase_ == Phase::over || stopping_) {
     return std::nullopt;
   }
-  if (schedule_) {
+  if (gate_) {
+    consider(gate_->wake_at());
+  } else if (schedule_) {
     consider(schedule_->wake_at());
     if (!paused_) {
       consider(stalls_at_);
       consider(rules_.stages[stage_].has_window ? std::optional(closes_) : std::nullopt);
     }
-  } else if (gate_) {
-    consider(gate_->wake_at());
   }
   return wake;
 }

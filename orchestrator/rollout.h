@@ -78,6 +78,7 @@ using RolloutAction = std::variant<StartTenant,
                                    ProbeServer,
                                    AskCapacity,
                                    FinishTenant,
+                                   ReopenTenant,
                                    CancelWork,
                                    HaltRun,
                                    Note,
@@ -113,6 +114,10 @@ class Rollout {
   RolloutActions go_on(const std::string& who, engine::SteadyTime now);
   RolloutActions throttle(std::size_t in_flight, const std::string& who, engine::SteadyTime now);
   RolloutActions skip(std::size_t tenant, const std::string& reason, engine::SteadyTime now);
+
+  /// Tenants of the stage under way that failed have another turn; a gate that is being looked at
+  /// begins anew after them.
+  RolloutActions retry_failed(const std::string& who, engine::SteadyTime now);
   void trust_lease_until(engine::SteadyTime until) noexcept;
 
   /// When to call tick() if nothing happens before; nullopt: only an event goes on.
@@ -150,14 +155,14 @@ class Rollout {
 
   const RolloutRules rules_;
   std::vector<ScheduledTenant> tenants_;
-  std::vector<std::size_t> place_;  ///< Of each tenant, in its stage.
-  std::vector<std::size_t> stage_of_;
+  std::vector<std::size_t> place_;              ///< Of each tenant, in its stage.
+  std::vector<std::size_t> stage_of_;           ///< Settled before this process: of no stage.
   std::map<std::size_t, std::string> skipped_;  ///< Before their stage began.
   FailureBudgets budgets_;
 
   Phase phase_ = Phase::before_stage;
   std::size_t stage_ = 0;
-  std::unique_ptr<Schedule> schedule_;  ///< Of the stage under way.
+  std::unique_ptr<Schedule> schedule_;  ///< Of the stage under way, until it has passed its gate.
   std::size_t first_server_ = 0;        ///< The number of the schedule's first server.
   std::size_t servers_so_far_ = 0;
   StageTally tally_;

@@ -248,6 +248,37 @@ bool Schedule::skip(std::size_t tenant_index, const std::string& reason) {
   return true;
 }
 
+Actions Schedule::retry_failed(SteadyTime now) {
+  for (std::size_t i = 0; i < tenants_.size() && phase_ == Phase::running; ++i) {
+    if (tenants_[i].where == Where::ended && tenants_[i].last) {
+      reopen(i);
+    }
+  }
+  return settle(now);
+}
+
+/// What is known of it stays known, what was held against it does not.
+void Schedule::reopen(std::size_t tenant_index) {
+  Tenant& tenant = tenants_[tenant_index];
+  Server& server = servers_[tenant.server];
+  if (std::exchange(tenant.counted, false)) {
+    --failures_;
+    if (options_.on_forgiven) {
+      options_.on_forgiven(*tenant.last);
+    }
+  }
+  tenant.killed = tenant.lost = tenant.refused = 0;
+  tenant.where = Where::queued;
+  --ended_;
+  ++server.left;
+  if (server.health.state() == ServerHealth::State::given_up) {
+    server.health = ServerHealth(limits_.server_pause);
+  }
+  server.queue.push_back(tenant_index);
+  actions_.emplace_back(ReopenTenant{tenant_index});
+  refresh(tenant.server);
+}
+
 std::vector<PausedServer> Schedule::paused() const {
   std::vector<PausedServer> result;
   for (const std::size_t index : watched_) {
@@ -389,8 +420,9 @@ void Schedule::finish(std::size_t tenant_index, TenantOutcome outcome, Blame bla
   const bool failed = blame == Blame::tenant && counts_as_failure(outcome);
   const std::optional<Halt> wider =
       failed && options_.on_failure ? options_.on_failure(outcome) : std::nullopt;
+  tenant.last = counts_as_failure(outcome) ? std::make_unique<TenantOutcome>(outcome) : nullptr;
+  tenant.counted = failed;
   actions_.emplace_back(FinishTenant{tenant_index, std::move(outcome)});
-  tenant.last.reset();
   if (!failed) {
     return;
   }

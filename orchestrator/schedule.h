@@ -73,6 +73,9 @@ struct ScheduleOptions {
   /// Told of each failure that is the tenant's own; a halt that it returns stops the schedule
   /// before anything else is started.
   std::function<std::optional<Halt>(const TenantOutcome&)> on_failure = {};
+
+  /// Told of each such failure that does not count any more, because the tenant has another turn.
+  std::function<void(const TenantOutcome&)> on_forgiven = {};
 };
 
 /// The failures that a run of `planned` tenants tolerates when nobody said how many: a tenth, at
@@ -104,6 +107,9 @@ struct FinishTenant {
   std::size_t tenant;
   TenantOutcome outcome;
 };
+struct ReopenTenant {  ///< It had finished, and has another turn.
+  std::size_t tenant;
+};
 struct CancelWork {};  ///< Ask everything in flight to stop.
 struct HaltRun {
   Halt halt;
@@ -113,8 +119,14 @@ struct Note {          ///< Worth keeping in the journal.
   std::string kind;
   std::string text;
 };
-using Action =
-    std::variant<StartTenant, ProbeServer, AskCapacity, FinishTenant, CancelWork, HaltRun, Note>;
+using Action = std::variant<StartTenant,
+                            ProbeServer,
+                            AskCapacity,
+                            FinishTenant,
+                            ReopenTenant,
+                            CancelWork,
+                            HaltRun,
+                            Note>;
 using Actions = std::vector<Action>;
 
 class Schedule {
@@ -169,6 +181,10 @@ class Schedule {
   /// Leaves a tenant out that waits for its turn. False: its turn has come, or it has ended.
   bool skip(std::size_t tenant, const std::string& reason);
 
+  /// Tenants that failed, or could not be reached, wait for their turn again; a server that was
+  /// given up is tried again. Nothing happens once the schedule is stopping.
+  Actions retry_failed(engine::SteadyTime now);
+
   /// Nothing is started at `until` or later, as long as nobody says otherwise.
   void trust_lease_until(engine::SteadyTime until) noexcept { trusted_until_ = until; }
 
@@ -203,6 +219,8 @@ class Schedule {
     int refused = 0;  ///< ... because the password was.
     engine::FaultClass cause = engine::FaultClass::permanent;  ///< Of the last attempt.
     std::unique_ptr<TenantOutcome> last;  ///< What is known from attempts so far; may be absent.
+                                          ///< Of one that ended: only where it did not go well.
+    bool counted = false;                 ///< As a failure.
   };
 
   struct Server {
@@ -247,6 +265,7 @@ class Schedule {
   void try_again(std::size_t tenant);
   void finish(std::size_t tenant, TenantOutcome outcome, Blame blame);
   void finish_last(std::size_t tenant);
+  void reopen(std::size_t tenant);
   void finish_unreachable(std::size_t tenant);
   void stop(Phase phase);
   void stop_because(Halt why);

@@ -63,7 +63,7 @@ std::string_view name_of(engine::ApplyOutcome::Kind kind) {
 }
 
 engine::Patience patience_of(const CallLimits& limits) {
-  return {limits.deadline, limits.stop};
+  return {limits.deadline, limits.stop, limits.stop};
 }
 
 Error error_of(const DatabaseProblem& problem) {

@@ -65,13 +65,14 @@ constexpr std::chrono::seconds kPlanIsFresh{30};
 
 /// Outcomes that a run which goes on leaves as they are. Whoever goes on with a run that halted
 /// because too many failed wants to see those tried again.
-bool is_settled(const JournalTenant& tenant, const RunRecord& run) {
+bool is_settled(const JournalTenant& tenant, const RunRecord& run, RetryFailed retry) {
   constexpr Outcome kSettled[] = {
       Outcome::applied, Outcome::current, Outcome::skipped, Outcome::held, Outcome::vanished};
-  const bool halted = run.exit_status == static_cast<int>(ErrorCode::halted);
+  const bool retried =
+      retry == RetryFailed::yes || run.exit_status == static_cast<int>(ErrorCode::halted);
   const Outcome outcome = tenant.outcome.outcome;
   return tenant.finished &&
-         ((outcome == Outcome::failed && !halted) ||
+         ((outcome == Outcome::failed && !retried) ||
           std::find(std::begin(kSettled), std::end(kSettled), outcome) != std::end(kSettled));
 }
 
@@ -97,12 +98,11 @@ FleetRun::FleetRun(Workspace& workspace, FleetRunRequest request)
   }
 }
 
-FleetRun::FleetRun(Workspace& workspace, const std::optional<std::string>& id)
-    : workspace_(workspace), owner_(ourselves()) {
+FleetRun::FleetRun(Workspace& workspace, const std::optional<std::string>& id, RetryFailed retry)
+    : workspace_(workspace), retry_(retry), owner_(ourselves()) {
   Journal& store = journal();
   const std::string& environment = workspace_.environment().name;
-  const std::optional<RunRecord> record =
-      id ? std::optional(store.run(*id)) : store.resumable(environment);
+  const std::optional<RunRecord> record = record_to_go_on_with(store, id);
   if (!record) {
     throw Error(ErrorCode::usage,
                 "unknown_run",
@@ -119,6 +119,30 @@ FleetRun::FleetRun(Workspace& workspace, const std::optional<std::string>& id)
                 fmt::format("Say -e {}.", record->request.environment));
   }
   adopt(store, *record);
+}
+
+/// The run that is meant, if there is one.
+std::optional<RunRecord> FleetRun::record_to_go_on_with(Journal& store,
+                                                        const std::optional<std::string>& id) {
+  const std::string& environment = workspace_.environment().name;
+  if (retry_ == RetryFailed::no) {
+    return id ? std::optional(store.run(*id)) : store.resumable(environment);
+  }
+  const std::vector<RunRecord> newest = store.runs(environment, 1);
+  if (!id || newest.empty()) {
+    return newest.empty() ? std::nullopt : std::optional(newest.front());
+  }
+  RunRecord record = store.run(*id);
+  if (record.request.environment == environment && record.id != newest.front().id) {
+    throw Error(ErrorCode::usage,
+                "not_the_newest_run",
+                fmt::format("run {} is not the newest of environment '{}', run {} came after it",
+                            record.id.value,
+                            environment,
+                            newest.front().id.value),
+                "Start a new run for the tenants that are left: drover upgrade --tenant.");
+  }
+  return record;
 }
 
 FleetRun::~FleetRun() = default;
@@ -328,8 +352,21 @@ bool FleetRun::take_up_equal_run(Journal& journal, const RunRequest& wanted) {
 }
 
 void FleetRun::adopt(Journal& journal, const RunRecord& record) {
+  const std::vector<JournalTenant> known = journal.tenants_of(record.id);
   lease_taken_ = workspace_.clock().now();
-  journal.take_over(record.id, owner_);
+  if (retry_ == RetryFailed::yes) {
+    if (std::all_of(known.begin(), known.end(), [&](const JournalTenant& tenant) {
+          return is_settled(tenant, record, retry_);
+        })) {
+      throw Error(ErrorCode::usage,
+                  "nothing_to_retry",
+                  fmt::format("no tenant of run {} failed", record.id.value),
+                  "See drover runs for what became of them.");
+    }
+    journal.reopen(record.id, owner_);
+  } else {
+    journal.take_over(record.id, owner_);
+  }
   id_ = record.id;
   resumed_ = true;
   digest_ = record.request.digest;
@@ -349,7 +386,6 @@ void FleetRun::adopt(Journal& journal, const RunRecord& record) {
   for (const Tenant& tenant : workspace_.fleet()) {
     fleet.emplace(tenant.id, &tenant);
   }
-  const std::vector<JournalTenant> known = journal.tenants_of(record.id);
   crashed_starts_ = run::crashed_starts(known);
   plan_.reset();
   if (const std::string text = journal.plan_of(record.id); !text.empty()) {
@@ -360,7 +396,7 @@ void FleetRun::adopt(Journal& journal, const RunRecord& record) {
   settled_.clear();
   for (const JournalTenant& tenant : known) {
     const auto found = fleet.find(tenant.outcome.id);
-    if (is_settled(tenant, record)) {
+    if (is_settled(tenant, record, retry_)) {
       settled_.push_back(tenant.outcome);
     } else if (found != fleet.end()) {
       request_.tenants.push_back(*found->second);
@@ -426,7 +462,10 @@ std::vector<std::pair<Tenant, TenantStanding>> FleetRun::with_standings(
   std::vector<Tenant> asked;
   for (Tenant& tenant : request_.tenants) {
     const auto planned = planned_from_.find(tenant.id);
-    if (fresh && planned != planned_from_.end()) {
+    const bool begun = resumed_ && !untouched_.contains(tenant.id);
+    if (begun) {
+      rest.push_back(std::move(tenant));  // what the run has done to it, only a visit tells
+    } else if (fresh && planned != planned_from_.end()) {
       known.emplace_back(std::move(tenant), std::move(planned->second));
     } else if (by_database[tenant.target.connection] > 1) {
       asked.push_back(std::move(tenant));
@@ -455,6 +494,7 @@ engine::ExecutorOptions FleetRun::executor_options() const {
   options.approach = workspace_.approach();
   options.approach.create_files = options.approach.create_files || request_.create_files;
   options.by = {engine::api::who_we_are(), id_.value};
+  options.goes_on = resumed_ ? engine::GoesOn::yes : engine::GoesOn::no;
   options.transaction = request_.transaction;
   options.chaining = request_.chaining;
   options.concurrent_timeout = workspace_.environment().timeouts.concurrent;
@@ -516,8 +556,11 @@ run::RunResult FleetRun::coordinate(Journal& journal,
   engine::Clock& clock = workspace_.clock();
   engine::postgres::PgBlockerWatch watch(workspace_.sessions());
   PerDatabaseGate gate(clock, limit.concurrent_ddl);
+  const auto trust = std::make_shared<run::LeaseTrust>();
+  engine::ExecutorOptions options = executor_options();
+  options.may_start = [trust, &clock] { return trust->holds(clock.now()); };
   FleetWorker worker({workspace_.sessions(), clock, *migrations_, watch, gate},
-                     executor_options(),
+                     std::move(options),
                      request_.goal,
                      rest,
                      targets_);
@@ -526,6 +569,7 @@ run::RunResult FleetRun::coordinate(Journal& journal,
                                  std::min(limit.in_flight, std::max<std::size_t>(rest.size(), 1)));
   run::RunPlan plan;
   plan.run = id_;
+  plan.trust = trust;
   plan.owner = owner_;
   plan.lease_taken = lease_taken_;
   plan.durations = journal.durations(workspace_.environment().name);

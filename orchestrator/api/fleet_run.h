@@ -64,13 +64,20 @@ struct TenantRehearsal {
   engine::RehearsalOutcome outcome;
 };
 
+/// Whether a run that is gone on with tries those again that failed. Of one that halted because too
+/// many failed, they always are.
+enum class RetryFailed { no, yes };
+
 class FleetRun {
  public:
   /// Begins nothing yet. `workspace` must outlive the run.
   FleetRun(Workspace& workspace, FleetRunRequest request);
 
-  /// Takes up a run that was cut short: `id` (or a prefix), else the newest of the environment.
-  FleetRun(Workspace& workspace, const std::optional<std::string>& id);
+  /// Takes up a run that was cut short: `id` (or a prefix), else the newest of the environment. To
+  /// retry failures it may have ended as well, but nothing may have come after it.
+  FleetRun(Workspace& workspace,
+           const std::optional<std::string>& id,
+           RetryFailed retry = RetryFailed::no);
   ~FleetRun();
 
   /// Refuses what can be refused without a connection. Throws Error usage.
@@ -132,6 +139,8 @@ class FleetRun {
   RolloutRules stages_for(Journal& journal, const std::vector<Tenant>& rest);
   void refuse_irreversible(engine::SteadyTime deadline);
   Journal& journal();
+  std::optional<RunRecord> record_to_go_on_with(Journal& store,
+                                                const std::optional<std::string>& id);
   void begin(Journal& journal);
   bool take_up_equal_run(Journal& journal, const RunRequest& wanted);
   void adopt(Journal& journal, const RunRecord& record);
@@ -152,6 +161,7 @@ class FleetRun {
 
   Workspace& workspace_;
   FleetRunRequest request_;
+  RetryFailed retry_ = RetryFailed::no;
   std::shared_ptr<const engine::MigrationSet> migrations_;
   std::string digest_;
   RunId id_;

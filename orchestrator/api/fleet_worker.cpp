@@ -99,6 +99,9 @@ TenantOutcome outcome_of(const Tenant& tenant, const engine::ApplyOutcome& outco
   if (fits && outcome.uid != tenant.target.uid) {
     result.uid = outcome.uid;
   }
+  if (result.outcome == Outcome::current && result.from != result.to) {
+    result.outcome = Outcome::applied;  // by this run, before it was cut short
+  }
   result.fault = outcome.fault;
   if (outcome.fault && outcome.fault->kind == "changed_since_plan") {
     result.outcome = Outcome::skipped;

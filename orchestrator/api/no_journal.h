@@ -14,6 +14,7 @@ class NoJournal final : public Journal {
  public:
   RunId begin_run(const RunRequest& /*request*/, const Owner& /*owner*/) override { return {}; }
   void take_over(const RunId& /*run*/, const Owner& /*owner*/) override {}
+  void reopen(const RunId& /*run*/, const Owner& /*owner*/) override {}
   std::chrono::milliseconds lease() const noexcept override { return std::chrono::hours(1); }
   bool heartbeat(const RunId& /*run*/, const Owner& /*owner*/) override { return true; }
   void finish_run(const RunId& /*run*/, RunState /*state*/, int /*exit_status*/) override {}

@@ -32,7 +32,7 @@ constexpr std::array kGlobals = {
     OptionSpec{"--dry-run",
                Takes::maybe_value,
                "rollback",
-               "say what would happen, and do nothing; or try it on chosen tenants, and roll back"},
+               "say what would happen; =rollback: try it on chosen tenants"},
     OptionSpec{"-q,--quiet", Takes::nothing, "", "less on standard error"},
     OptionSpec{"-v,--verbose", Takes::nothing, "", "more on standard error"},
 };

@@ -78,7 +78,9 @@ int run_and_report(Workspace& workspace, FleetRun& run, Invocation& invocation) 
             "stopping: tenants under way come to their end; once more cancels them");
         run.drain(status);
       } else {
-        invocation.console.warn("cancelling what is under way");
+        invocation.console.warn(
+            "cancelling what is under way; statements CONCURRENTLY come to their end, once more "
+            "ends this process");
         run.cancel(status);
       }
     });

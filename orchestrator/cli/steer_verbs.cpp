@@ -38,7 +38,17 @@ int run_pause(Invocation& invocation) {
 }
 
 int run_halt(Invocation& invocation) {
-  Control control{invocation.arguments.has("cancel") ? Control::What::cancel : Control::What::halt,
+  const bool cancel = invocation.arguments.has("cancel");
+  const bool force = invocation.arguments.has("force");
+  if (force && !cancel) {
+    throw Error(ErrorCode::usage,
+                "invalid_arguments",
+                "--force says how to cancel, and nothing is to be cancelled",
+                "Say drover halt --cancel --force.");
+  }
+  Control control{force    ? Control::What::force
+                  : cancel ? Control::What::cancel
+                           : Control::What::halt,
                   {}};
   control.reason = invocation.arguments.value("reason");
   return send(invocation, control, "halted");
@@ -161,9 +171,12 @@ VerbSpec pause_verb() {
 VerbSpec halt_verb() {
   return {"halt",
           "end a running run; it can be resumed",
-          "No new tenant starts; what is under way comes to its end, or is cancelled.\n",
+          "No new tenant starts; what is under way comes to its end, or is cancelled. Statements\n"
+          "CONCURRENTLY, which leave an invalid index when they are cut short, are cancelled only\n"
+          "with --force.\n",
           {kRun,
            {"--cancel", Takes::nothing, "", "cancel what is under way too"},
+           {"--force", Takes::nothing, "", "... also statements CONCURRENTLY"},
            {"--reason", Takes::value, "TEXT", "kept in the journal"}},
           VerbSpec::Selectors::no,
           run_halt};

@@ -1,4 +1,4 @@
-// upgrade and downgrade: take tenants to a revision. resume: go on with a run that was cut short.
+// upgrade and downgrade: take tenants to a revision.
 
 #include <algorithm>
 #include <charconv>
@@ -193,33 +193,6 @@ int run_downgrade(Invocation& invocation) {
                 : run_fleet(invocation, Direction::down);
 }
 
-/// One that lives is asked to go on; only a dead one, or one that has ended, is taken over.
-std::optional<RunRecord> living(Workspace& workspace, const std::optional<std::string>& id) {
-  Journal* journal = workspace.journal();
-  if (journal == nullptr || !id) {
-    return std::nullopt;
-  }
-  RunRecord run = journal->run(*id);
-  return run.lease_alive ? std::optional(std::move(run)) : std::nullopt;
-}
-
-int run_resume(Invocation& invocation) {
-  Workspace workspace = workspace_of(invocation.globals);
-  if (const auto run = living(workspace, invocation.arguments.optional("run"))) {
-    workspace.journal()->send_control(run->id, {Control::What::go_on, engine::api::who_we_are()});
-    invocation.console.say(fmt::format("run {} lives, and is asked to go on: process {} of {}@{}",
-                                       run->id.value,
-                                       run->owner.pid,
-                                       printable(run->owner.user),
-                                       printable(run->owner.host)));
-    return 0;
-  }
-  FleetRun run(workspace, invocation.arguments.optional("run"));
-  invocation.console.say(fmt::format(
-      "going on with run {}: {} tenants are left", run.id().value, run.request().tenants.size()));
-  return run_and_report(workspace, run, invocation);
-}
-
 std::vector<OptionSpec> options_of(Direction direction) {
   using Takes = OptionSpec::Takes;
   const bool up = direction == Direction::up;
@@ -274,18 +247,6 @@ VerbSpec downgrade_verb() {
           VerbSpec::Selectors::yes,
           run_downgrade,
           VerbSpec::Rehearses::yes};
-}
-
-VerbSpec resume_verb() {
-  using Takes = OptionSpec::Takes;
-  return {
-      "resume",
-      "go on with a run that was interrupted or killed",
-      "Runs the migrations that the run was begun with, whatever the directory holds now. A run\n"
-      "that lives and is paused is asked to go on.\n",
-      {{"run", Takes::word, "RUN", "its id or the first characters; default the newest"}},
-      VerbSpec::Selectors::no,
-      run_resume};
 }
 
 }  // namespace drover::orchestrator::cli

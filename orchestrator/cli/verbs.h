@@ -34,6 +34,7 @@ VerbSpec apply_verb();
 VerbSpec rollback_verb();
 VerbSpec approve_verb();
 VerbSpec resume_verb();
+VerbSpec retry_verb();
 VerbSpec pause_verb();
 VerbSpec halt_verb();
 VerbSpec throttle_verb();

@@ -112,6 +112,7 @@ class RunLoop {
   void operator()(const ProbeServer& action);
   void operator()(const AskCapacity& action);
   void operator()(FinishTenant& action);
+  void operator()(const ReopenTenant& action);
   void operator()(const CancelWork&) { cancel_.request_stop(); }
   void operator()(HaltRun& action);
   void operator()(Note& note);
@@ -129,6 +130,7 @@ class RunLoop {
   void hear(SteadyTime until);
   SteadyTime next_wake() const;
   void check_time();
+  void trust_until(SteadyTime until);
   void show_progress();
   void run_aside(std::function<Message()> ask, Message otherwise);
   void await_asides();
@@ -142,6 +144,7 @@ class RunLoop {
   Rollout rollout_;
   RunResult result_;
   std::stop_source cancel_;     ///< Ends tenants under way,
+  std::stop_source force_;      ///< ... also inside of statements that cancel_ lets end,
   std::stop_source no_asides_;  ///< ... and probes that nobody needs any more.
   std::vector<bool> started_;   ///< By this process.
   std::size_t asides_ = 0;      ///< Probes and questions that are under way.
@@ -162,8 +165,17 @@ RunLoop::RunLoop(Tools tools,
       rollout_(std::move(tenants), rules_of(plan)),
       started_(plan.tenants.size(), false),
       trusted_until_(trusted_until(plan.lease_taken, tools_.journal.lease())) {
-  rollout_.trust_lease_until(trusted_until_);
+  trust_until(trusted_until_);
   result_.tenants.resize(plan.tenants.size());
+}
+
+/// What tenants' threads go by as well, before each message.
+void RunLoop::trust_until(SteadyTime until) {
+  trusted_until_ = until;
+  rollout_.trust_lease_until(until);
+  if (plan_.trust) {
+    plan_.trust->extend(until);
+  }
 }
 
 RunResult RunLoop::go() {
@@ -183,6 +195,9 @@ RunResult RunLoop::go() {
       show_progress();
     }
     await_asides();
+  }
+  for (const TenantOutcome& outcome : result_.tenants) {
+    result_.summary.add(outcome);
   }
   end_in_journal();
   tools_.observer.on_progress(progress_.snapshot({}, now()));
@@ -208,7 +223,7 @@ SteadyTime RunLoop::next_wake() const {
 /// What follows from time alone.
 void RunLoop::check_time() {
   if (now() >= deadline_ && !rollout_.stopping()) {
-    (*this)(CancelWanted{Coordinator::kStoppedByOperator});
+    (*this)(CancelWanted{Coordinator::kStoppedByOperator, Force::yes});
   }
   // A store that cannot be written any more ends the run; one that comes back in time does not.
   if (store_failure_ && now() >= trusted_until_) {
@@ -254,8 +269,7 @@ void RunLoop::operator()(const CapacityReturned& message) {
 
 void RunLoop::operator()(const LeaseRenewed& message) {
   store_failure_ = std::nullopt;
-  trusted_until_ = message.trusted_until;
-  rollout_.trust_lease_until(trusted_until_);
+  trust_until(message.trusted_until);
 }
 
 void RunLoop::operator()(HaltWanted& message) {
@@ -270,6 +284,9 @@ void RunLoop::operator()(const DrainWanted& message) {
 void RunLoop::operator()(const CancelWanted& message) {
   result_.interrupted = message.exit_status;
   carry_out(rollout_.cancel(now()));
+  if (message.force == Force::yes) {
+    force_.request_stop();
+  }
 }
 
 void RunLoop::operator()(const ControlWanted& message) {
@@ -284,11 +301,18 @@ void RunLoop::operator()(const ControlWanted& message) {
     case Control::What::throttle:
       carry_out(rollout_.throttle(control.in_flight, control.who, now()));
       return;
+    case Control::What::retry:
+      carry_out(rollout_.retry_failed(control.who, now()));
+      return;
     case Control::What::halt:
     case Control::What::cancel:
+    case Control::What::force:
       carry_out(rollout_.halt(halted_by(control), now()));
-      if (control.what == Control::What::cancel) {
+      if (control.what != Control::What::halt) {
         carry_out(rollout_.cancel(now()));
+      }
+      if (control.what == Control::What::force) {
+        force_.request_stop();
       }
       return;
     case Control::What::skip:
@@ -347,10 +371,11 @@ void RunLoop::operator()(const StartTenant& action) {
   }
   progress_.started(action.tenant, action.attempt, now());
   try {
-    tools_.dispatcher.start({&tenant, action.attempt, {SteadyTime::max(), cancel_.get_token()}},
-                            [inbox = tools_.inbox, index = action.tenant](TenantOutcome outcome) {
-                              inbox->push(TenantReturned{index, std::move(outcome)});
-                            });
+    tools_.dispatcher.start(
+        {&tenant, action.attempt, {SteadyTime::max(), cancel_.get_token(), force_.get_token()}},
+        [inbox = tools_.inbox, index = action.tenant](TenantOutcome outcome) {
+          inbox->push(TenantReturned{index, std::move(outcome)});
+        });
   } catch (const Error& error) {
     tools_.inbox->push(HaltWanted{halt_for(error)});
     tools_.inbox->push(TenantReturned{action.tenant, {}});
@@ -392,13 +417,18 @@ void RunLoop::operator()(const AskCapacity& action) {
 void RunLoop::operator()(FinishTenant& action) {
   has_news_ = true;
   progress_.finished(action.tenant, action.outcome, now());
-  result_.summary.add(action.outcome);
   // One that was never touched stays without an outcome, so that a resume finds it to be done.
   if (started_[action.tenant] || action.outcome.outcome != Outcome::not_started) {
     tools_.journal.record(TenantFinished{plan_.run, action.outcome});
   }
   tools_.observer.on_tenant(action.outcome);
   result_.tenants[action.tenant] = std::move(action.outcome);
+}
+
+void RunLoop::operator()(const ReopenTenant& action) {
+  has_news_ = true;
+  started_[action.tenant] = false;  // so that its new start is told to the journal
+  progress_.reopened(action.tenant, result_.tenants[action.tenant]);
 }
 
 void RunLoop::operator()(HaltRun& action) {
@@ -421,8 +451,14 @@ void RunLoop::await_asides() {
 }
 
 void RunLoop::end_in_journal() {
-  const bool some_left = result_.summary.count(Outcome::not_started) > 0 ||
-                         (rollout_.stopping() && rollout_.has_gates_left());
+  // Whoever goes on with a run that was stopped tries those again that did not go well.
+  const bool wants_more =
+      rollout_.has_gates_left() ||
+      std::any_of(result_.tenants.begin(), result_.tenants.end(), [](const TenantOutcome& outcome) {
+        return !went_well(outcome) && !was_left_out(outcome);
+      });
+  const bool some_left =
+      result_.summary.count(Outcome::not_started) > 0 || (rollout_.stopping() && wants_more);
   result_.state = some_left ? RunState::interrupted : RunState::finished;
   if (lease_is_lost()) {
     return;  // the run is someone else's
@@ -455,7 +491,8 @@ Coordinator::Coordinator(engine::Clock& clock,
 Coordinator::~Coordinator() = default;
 
 RunResult Coordinator::run(const RunPlan& plan, const engine::Patience& patience) {
-  const std::stop_callback on_stop(patience.stop, [this] { cancel(); });
+  const std::stop_callback on_stop(patience.stop,
+                                   [this] { cancel(kStoppedByOperator, Force::yes); });
   return RunLoop(
              {clock_, dispatcher_, probe_, journal_, observer_, checks_, inbox_}, plan, patience)
       .go();
@@ -465,8 +502,8 @@ void Coordinator::drain(int exit_status) {
   inbox_->push(DrainWanted{exit_status});
 }
 
-void Coordinator::cancel(int exit_status) {
-  inbox_->push(CancelWanted{exit_status});
+void Coordinator::cancel(int exit_status, Force force) {
+  inbox_->push(CancelWanted{exit_status, force});
 }
 
 }  // namespace drover::orchestrator::run

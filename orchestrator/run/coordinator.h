@@ -51,8 +51,9 @@ class Coordinator {
   /// ends with.
   void drain(int exit_status = kStoppedByOperator);
 
-  /// As drain(), and asks what is under way to stop.
-  void cancel(int exit_status = kStoppedByOperator);
+  /// As drain(), and asks what is under way to stop; statements that would leave something
+  /// half-made behind (CONCURRENTLY) come to their end unless `force` says so.
+  void cancel(int exit_status = kStoppedByOperator, Force force = Force::no);
 
  private:
   engine::Clock& clock_;

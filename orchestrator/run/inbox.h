@@ -17,6 +17,7 @@
 #include "engine/clock.h"
 #include "orchestrator/control.h"
 #include "orchestrator/rollout.h"
+#include "orchestrator/run/run_plan.h"
 #include "orchestrator/stage_check.h"
 
 namespace drover::orchestrator::run {
@@ -47,6 +48,7 @@ struct DrainWanted {
 };
 struct CancelWanted {
   int exit_status;
+  Force force;
 };
 struct ControlWanted {
   Control control;

@@ -4,10 +4,12 @@
 
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,6 +30,19 @@ inline constexpr std::string_view kStageBegun = "stage_begun";
 inline constexpr std::string_view kStageAtGate = "stage_at_gate";
 inline constexpr std::string_view kStagePassed = "stage_passed";
 
+/// How long the process may take the run for its own, as every thread of it sees it. Thread safe.
+class LeaseTrust {
+ public:
+  void extend(engine::SteadyTime until) noexcept { until_ = until; }
+  bool holds(engine::SteadyTime now) const noexcept { return now < until_.load(); }
+
+ private:
+  std::atomic<engine::SteadyTime> until_{engine::SteadyTime::max()};
+};
+
+/// Whether cancelling cuts statements short that leave something half-made behind (CONCURRENTLY).
+enum class Force { no, yes };
+
 struct RunPlan {
   RunId run;  ///< Begun, or taken over, by the caller.
   Owner owner;
@@ -41,6 +56,8 @@ struct RunPlan {
   std::map<TenantId, std::uint64_t> bytes = {};  ///< Of the data of tenants, where known.
   std::chrono::milliseconds probe_timeout{10'000};
   std::uint32_t seed = 0;
+  std::shared_ptr<LeaseTrust> trust =
+      {};  ///< Kept up to date while the run goes on; may be absent.
 };
 
 /// How often a process died under each tenant that was started and has no outcome. Empty for a run

@@ -111,6 +111,15 @@ RunId SqlJournal::begin_run(const RunRequest& request, const Owner& owner) {
 }
 
 void SqlJournal::take_over(const RunId& run, const Owner& owner) {
+  take_up(run, owner, is_over);
+}
+
+void SqlJournal::reopen(const RunId& run, const Owner& owner) {
+  take_up(run, owner, [](RunState state) { return state == RunState::abandoned; });
+}
+
+/// Not where `is_refused` says so of its state.
+void SqlJournal::take_up(const RunId& run, const Owner& owner, bool (*is_refused)(RunState)) {
   const RunRow row = new_holder(run, owner);
   const std::lock_guard lock(db_mutex_);
   db_->transact(StoreDb::Access::write, [&](StoreTransaction& transaction) {
@@ -120,7 +129,7 @@ void SqlJournal::take_over(const RunId& run, const Owner& owner) {
     if (before.token == row.token) {
       return;  // the commit that was in doubt had arrived
     }
-    if (is_over(before.record.state)) {
+    if (is_refused(before.record.state)) {
       throw run_finished(before.record);
     }
     const WallTime now = transaction.now();

@@ -34,6 +34,7 @@ class SqlJournal final : public Journal {
 
   RunId begin_run(const RunRequest& request, const Owner& owner) override;
   void take_over(const RunId& run, const Owner& owner) override;
+  void reopen(const RunId& run, const Owner& owner) override;
   std::chrono::milliseconds lease() const noexcept override { return options_.lease.duration; }
   bool heartbeat(const RunId& run, const Owner& owner) override;
   void finish_run(const RunId& run, RunState state, int exit_status) override;
@@ -67,6 +68,7 @@ class SqlJournal final : public Journal {
                  std::span<const NumberedEntry* const> entries,
                  WallTime now);
 
+  void take_up(const RunId& run, const Owner& owner, bool (*is_refused)(RunState));
   RunRow new_holder(const RunId& run, const Owner& owner) const;
   void refuse_living(StoreTransaction& transaction, const RunId& holder, WallTime now);
   void check_may_end(StoreTransaction& transaction, const RunRow& row, RunState state);

@@ -325,6 +325,34 @@ void refuses_unknown_runs(JournalStore& store) {
         "unknown_run");
 }
 
+void reopens_finished_runs(JournalStore& store) {
+  const auto journal = store.open();
+  const RunId run = journal->begin_run(request_for({"a", "b"}), owner_called("alice"));
+  TenantOutcome failed;
+  failed.id = {"a"};
+  failed.outcome = Outcome::failed;
+  journal->record(TenantFinished{run, failed});
+  journal->finish_run(run, RunState::finished, 3);
+  const auto other = store.open();
+  CHECK(error_of([&] { other->take_over(run, owner_called("bob")); }).kind_name() ==
+        "run_finished");
+
+  other->reopen(run, owner_called("bob"));
+  CHECK(other->run(run.value).state == RunState::running);
+  CHECK(other->run(run.value).owner == owner_called("bob"));
+  CHECK(error_of([&] { store.open()->reopen(run, owner_called("carol")); }).code() ==
+        ErrorCode::busy);  // it lives
+  other->record(TenantStarted{run, {"a"}, 2});
+  other->flush();
+  CHECK_FALSE(other->tenants_of(run).front().finished);
+  other->finish_run(run, RunState::finished, 0);
+  CHECK(other->run(run.value).exit_status == 0);
+
+  const RunId left = other->begin_run(request_for({"a"}), owner_called("bob"));
+  other->finish_run(left, RunState::abandoned, 0);
+  CHECK(error_of([&] { other->reopen(left, owner_called("bob")); }).kind_name() == "run_finished");
+}
+
 void lists_runs(JournalStore& store) {
   const auto journal = store.open();
   const RunId first = journal->begin_run(request_for({"a"}, "one"), owner_called("alice"));
@@ -386,7 +414,7 @@ void forgets_old_runs(JournalStore& store) {
   CHECK(journal->durations("two").at({"a"}) == 5ms);
 }
 
-constexpr std::array<JournalCheck<JournalStore>, 15> kChecks = {{
+constexpr std::array<JournalCheck<JournalStore>, 16> kChecks = {{
     {"a run keeps all that it was asked to do", keeps_the_request},
     {"migration texts come back byte by byte", keeps_texts_exactly},
     {"outcomes come back with every field after reopening", keeps_outcomes},
@@ -399,6 +427,7 @@ constexpr std::array<JournalCheck<JournalStore>, 15> kChecks = {{
     {"a tenant id is bound to the uid that was told last, until that is forgotten", binds_uids},
     {"a run is found by a prefix that fits only it", finds_runs},
     {"a run that is not there is refused by name", refuses_unknown_runs},
+    {"a run that has finished is reopened", reopens_finished_runs},
     {"runs are listed newest first", lists_runs},
     {"old events go, but not those of unfinished runs", forgets_old_events},
     {"old runs go, but not unfinished ones", forgets_old_runs},

@@ -83,6 +83,8 @@ class ScheduleDriver {
         asks.push_back(ask->server);
       } else if (auto* finish = std::get_if<orchestrator::FinishTenant>(&action)) {
         finished.emplace(finish->tenant, std::move(finish->outcome));
+      } else if (const auto* reopen = std::get_if<orchestrator::ReopenTenant>(&action)) {
+        finished.erase(reopen->tenant);
       } else if (std::holds_alternative<orchestrator::CancelWork>(action)) {
         cancelled = true;
       } else if (const auto* halt = std::get_if<orchestrator::HaltRun>(&action)) {

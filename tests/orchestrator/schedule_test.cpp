@@ -568,3 +568,52 @@ TEST_CASE("what an attempt changed is told although the next one could not conne
   CHECK(run.outcome_of(0) == Outcome::unreachable);
   CHECK(run.finished.at(0).to == half.to);
 }
+
+TEST_CASE("failed tenants have another turn when somebody wants it, and count no more") {
+  ScheduleOptions options = at_once(2, 2);
+  options.failure_budget = 1;
+  std::vector<std::string> forgiven;
+  options.on_forgiven = [&](const TenantOutcome& failure) { forgiven.push_back(failure.id.value); };
+  ScheduleDriver run(tenants_on("db", 4), options);
+  run.complete(0, kBroken);
+  run.complete(1, went(Outcome::applied));
+  run.take(run.schedule.retry_failed(run.now));
+  CHECK(forgiven == std::vector<std::string>{"t0"});
+  CHECK_FALSE(run.finished.contains(0));
+  run.complete(2, kBroken);  // one failure again, which is tolerated
+  CHECK(run.halts.empty());
+  run.complete(3, went(Outcome::applied));
+  CHECK(run.starts == std::vector<std::size_t>{0, 1, 2, 3, 0});
+  run.complete(0, went(Outcome::applied));
+  CHECK(run.schedule.finished());
+  CHECK(run.finished.at(0).outcome == Outcome::applied);
+  CHECK(run.finished.at(0).attempts == 2);
+
+  run.take(run.schedule.retry_failed(run.now));  // t2, after all were done
+  CHECK_FALSE(run.schedule.finished());
+  run.complete(2, went(Outcome::applied));
+  CHECK(run.schedule.finished());
+  CHECK(forgiven == std::vector<std::string>{"t0", "t2"});
+}
+
+TEST_CASE("a server that was given up is tried again with its tenants") {
+  ScheduleOptions options = one_at_a_time();
+  options.limits.server_pause = 1s;
+  ScheduleDriver run(tenants_on("db", 1), options);
+  run.complete(0, kDown);
+  run.pass(2s);
+  REQUIRE(run.finished.at(0).outcome == Outcome::unreachable);
+  run.take(run.schedule.retry_failed(run.now));
+  REQUIRE(run.in_flight == std::set<std::size_t>{0});
+  run.complete(0, went(Outcome::applied));
+  CHECK(run.schedule.finished());
+  CHECK(run.halts.empty());
+}
+
+TEST_CASE("a schedule that is stopping tries nothing again") {
+  ScheduleDriver run(tenants_on("db", 2), one_at_a_time());
+  run.complete(0, kBroken);
+  run.take(run.schedule.drain(run.now));
+  run.take(run.schedule.retry_failed(run.now));
+  CHECK(run.finished.contains(0));
+}

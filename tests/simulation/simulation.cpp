@@ -33,6 +33,12 @@ OpenBetween minute_by_minute(SteadyTime now) {
   return now < closes ? OpenBetween{even, closes} : OpenBetween{even + kTwo, closes + kTwo};
 }
 
+/// One that a stage's budget counts.
+bool is_its_own_failure(const TenantOutcome& outcome) {
+  const bool by_server = outcome.fault && outcome.fault->fault_class == FaultClass::server_down;
+  return counts_as_failure(outcome) && !by_server;
+}
+
 }  // namespace
 
 Simulation::Simulation(std::uint64_t seed)
@@ -172,7 +178,8 @@ bool Simulation::run_process() {
   check(in_flight_.empty(), "the rollout is over, and tenants are under way");
   for (std::size_t i = 0; i < times_finished_.size(); ++i) {
     const bool mine_to_do = times_finished_[i] > 0 || !outcomes_[i];
-    check(!mine_to_do || times_finished_[i] == 1, "a tenant was not finished exactly once");
+    check(!mine_to_do || times_finished_[i] == 1,
+          "a tenant was finished " + std::to_string(times_finished_[i]) + " times");
   }
   return true;
 }
@@ -201,6 +208,9 @@ void Simulation::interfere() {
       carry_out(rollout_->skip(dice_.below(world_.tenants.size()), "no money", now_));
       break;
     case 3:
+      mend_and_retry();
+      break;
+    case 4:
       if (dice_.percent(20)) {
         ++seen_["drained"];
         carry_out(rollout_->drain(now_));
@@ -209,6 +219,16 @@ void Simulation::interfere() {
     default:
       break;
   }
+}
+
+/// Somebody has looked at what failed so far.
+void Simulation::mend_and_retry() {
+  for (std::size_t i = 0; i < outcomes_.size(); ++i) {
+    if (outcomes_[i] && counts_as_failure(*outcomes_[i]) && dice_.percent(70)) {
+      world_.tenants[i].broken = false;
+    }
+  }
+  carry_out(rollout_->retry_failed("bob", now_));
 }
 
 /// After the end: what a person would do about it. False: nothing, it is all done.
@@ -249,6 +269,8 @@ void Simulation::carry_out(RolloutActions actions) {
       start(*to_start);
     } else if (auto* to_finish = std::get_if<FinishTenant>(&action)) {
       finish(std::move(*to_finish));
+    } else if (const auto* reopened = std::get_if<ReopenTenant>(&action)) {
+      reopen(reopened->tenant);
     } else if (const auto* to_probe = std::get_if<ProbeServer>(&action)) {
       probe(*to_probe);
     } else if (const auto* ask = std::get_if<AskCapacity>(&action)) {
@@ -325,13 +347,21 @@ void Simulation::finish(FinishTenant action) {
   ++times_finished_[action.tenant];
   const std::size_t stage = places_[action.tenant].stage;
   const TenantOutcome& outcome = action.outcome;
-  const bool by_server = outcome.fault && outcome.fault->fault_class == FaultClass::server_down;
-  if (counts_as_failure(outcome) && !by_server) {
-    ++failed_[stage];
-  }
+  failed_[stage] += is_its_own_failure(outcome) ? 1U : 0U;
   if (outcome.outcome != Outcome::not_started) {
     outcomes_[action.tenant] = std::move(action.outcome);
   }
+}
+
+void Simulation::reopen(std::size_t tenant) {
+  const std::size_t stage = places_[tenant].stage;
+  check(stage == rollout_->stage(), "a tenant of a stage that is over was tried again");
+  check(times_finished_[tenant] == 1 && outcomes_[tenant] && counts_as_failure(*outcomes_[tenant]),
+        "a tenant was tried again that had not failed");
+  ++seen_["retried"];
+  --times_finished_[tenant];
+  failed_[stage] -= is_its_own_failure(*outcomes_[tenant]) ? 1U : 0U;
+  outcomes_[tenant].reset();
 }
 
 void Simulation::probe(const ProbeServer& action) {

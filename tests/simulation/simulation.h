@@ -61,11 +61,13 @@ class Simulation {
   bool resume_wanted();
   orchestrator::RolloutRules rules() const;
   void interfere();
+  void mend_and_retry();
 
   // What the rollout wants.
   void carry_out(orchestrator::RolloutActions actions);
   void start(const orchestrator::StartTenant& action);
   void finish(orchestrator::FinishTenant action);
+  void reopen(std::size_t tenant);
   void probe(const orchestrator::ProbeServer& action);
   void ask_check(const orchestrator::AskCheck& action);
   void move(const orchestrator::StageMoved& action);

@@ -69,6 +69,7 @@ TEST_CASE("a rollout keeps its promises, whatever happens to it") {
                                  "probe passed",
                                  "server down",
                                  "session killed",
+                                 "retried",
                                  "skipped",
                                  "strict stage",
                                  "throttled",

@@ -105,6 +105,16 @@ class MemoryJournal final : public orchestrator::Journal {
     hand_over(run, owner);
   }
 
+  void reopen(const orchestrator::RunId& id, const orchestrator::Owner& owner) override {
+    const std::lock_guard lock(store_->mutex_);
+    Run& run = existing(id);
+    if (run.record.state == orchestrator::RunState::abandoned) {
+      throw orchestrator::run_finished(run.record);
+    }
+    refuse_living(run.record.request.environment);
+    hand_over(run, owner);
+  }
+
   std::chrono::milliseconds lease() const noexcept override { return lease_; }
 
   bool heartbeat(const orchestrator::RunId& id, const orchestrator::Owner& owner) override {
