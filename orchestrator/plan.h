@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/revision_graph.h"
@@ -19,12 +20,19 @@
 
 namespace drover::orchestrator {
 
+/// What a revision locks on SQLite, whatever it does: nobody else writes meanwhile.
+inline constexpr std::string_view kWholeFileLock = "the whole file (SQLite)";
+
 struct PlannedRevision {
   engine::RevisionId id;
   std::string file;
   std::string sha256;         ///< Of the whole file.
   bool irreversible = false;  ///< Says so itself.
   bool transactional = true;  ///< On every dialect of the fleet.
+  /// What it locks of tables that are there already, the strongest first: "ACCESS EXCLUSIVE on
+  /// files, rewrites it", and kWholeFileLock. For people: what the text of a migration does not
+  /// say (engine/parse/statement_locks.h) is not in it.
+  std::vector<std::string> locks;
 
   bool operator==(const PlannedRevision&) const = default;
 };

@@ -93,6 +93,22 @@ class TokenReader {
   Continues continues_ = Continues::no;  ///< Whether 'x' would go on with an E-string.
 };
 
+/// How deep in parentheses and square brackets a walk over tokens is.
+class Nesting {
+ public:
+  void follow(const Token& token) noexcept {
+    if (token.is('(') || token.is('[')) {
+      ++depth_;
+    } else if ((token.is(')') || token.is(']')) && depth_ > 0) {
+      --depth_;
+    }
+  }
+  bool is_outside() const noexcept { return depth_ == 0; }
+
+ private:
+  std::size_t depth_ = 0;
+};
+
 inline bool is_digit(char c) noexcept {
   return c >= '0' && c <= '9';
 }

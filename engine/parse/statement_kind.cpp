@@ -213,26 +213,6 @@ Kind kind_by_rules(const KindRule (&rules)[size], std::string_view first, Pieces
   return Kind::other;
 }
 
-/// REINDEX (CONCURRENTLY) ..., where an option may be switched off: (CONCURRENTLY false).
-bool has_concurrently_option(std::string_view statement) {
-  TokenReader tokens(statement, Dialect::postgres);
-  tokens.next_code();
-  auto token = tokens.next_code();
-  if (!token || !token->is('(')) {
-    return false;
-  }
-  while (token && !token->is(')') && !token->is_word("concurrently")) {
-    token = tokens.next_code();
-  }
-  if (!token || token->is(')')) {
-    return false;
-  }
-  const auto value = tokens.next_code();
-  const bool off =
-      value && (value->is_word("false") || value->is_word("off") || value->text == "0");
-  return !off;
-}
-
 bool is_query_word(const Token& token) {
   return token.is_word("select") || token.is_word("values") || token.is_word("table") ||
          token.is_word("with");
@@ -301,13 +281,32 @@ StatementKind kind_of(std::string_view statement, Dialect dialect) {
     return kind_by_rules(kSqliteRules, first->text, pieces);
   }
   const Kind kind = kind_by_rules(kPostgresRules, first->text, pieces);
-  return kind == Kind::reindex && has_concurrently_option(statement) ? Kind::reindex_concurrently
-                                                                     : kind;
+  return kind == Kind::reindex && has_option(statement, "concurrently") ? Kind::reindex_concurrently
+                                                                        : kind;
 }
 
 bool needs_no_transaction(StatementKind kind) noexcept {
   return std::find(kRefusingTransactions.begin(), kRefusingTransactions.end(), kind) !=
          kRefusingTransactions.end();
+}
+
+bool has_option(std::string_view statement, std::string_view option) {
+  TokenReader tokens(statement, Dialect::postgres);
+  tokens.next_code();
+  auto token = tokens.next_code();
+  if (!token || !token->is('(')) {
+    return false;
+  }
+  while (token && !token->is(')') && !token->is_word(option)) {
+    token = tokens.next_code();
+  }
+  if (!token || token->is(')')) {
+    return false;
+  }
+  const auto value = tokens.next_code();
+  const bool off =
+      value && (value->is_word("false") || value->is_word("off") || value->text == "0");
+  return !off;
 }
 
 bool fits(std::string_view statement, Dialect dialect, std::string_view pattern) {

@@ -23,6 +23,10 @@ StatementKind kind_of(std::string_view statement, Dialect dialect);
 /// SQLite refuses VACUUM alone.
 bool needs_no_transaction(StatementKind kind) noexcept;
 
+/// Whether the group in parentheses behind the first word of a statement of PostgreSQL switches
+/// `option` on: REINDEX (CONCURRENTLY) and VACUUM (FULL true) do, (FULL off) does not.
+bool has_option(std::string_view statement, std::string_view option);
+
 /// Whether the first tokens of `statement` fit `pattern`: lower-case words, [word] for one that may
 /// be absent, () for a group in parentheses, [()] for such that may be absent, ? for any one token,
 /// ... for any number of them. "create [unique] index concurrently", for example.

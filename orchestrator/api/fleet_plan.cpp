@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "engine/base/sha256.h"
+#include "engine/parse/statement_locks.h"
 #include "orchestrator/plan/utc_time.h"
 #include "orchestrator/schedule.h"
 #include "orchestrator/strategy.h"
@@ -30,6 +31,25 @@ std::vector<std::string> sorted_names(const std::vector<engine::RevisionId>& ids
 std::string clean(std::string text) {
   text.resize(valid_utf8_prefix(text));
   return text;
+}
+
+/// What `migration` locks on the dialects of the fleet, as PlannedRevision::locks has it.
+std::vector<std::string> locks_told(const engine::Migration& migration,
+                                    engine::Direction direction,
+                                    const std::set<engine::Dialect>& dialects) {
+  std::vector<std::string> told;
+  if (dialects.contains(engine::Dialect::postgres)) {
+    for (const engine::parse::TableLock& lock :
+         engine::parse::locks_of(direction == engine::Direction::up
+                                     ? engine::up_units(migration, engine::Dialect::postgres)
+                                     : engine::down_units(migration, engine::Dialect::postgres))) {
+      told.push_back(clean(engine::parse::to_string(lock)));
+    }
+  }
+  if (dialects.contains(engine::Dialect::sqlite)) {
+    told.emplace_back(kWholeFileLock);
+  }
+  return told;
 }
 
 class PlanMaker {
@@ -146,6 +166,7 @@ class PlanMaker {
       revision.file = migration.source.filename().string();
       revision.sha256 = engine::base::sha256_hex(*migration.text);
       revision.irreversible = migration.irreversible.has_value();
+      revision.locks = locks_told(migration, request_.goal.direction, dialects);
       revision.transactional =
           std::all_of(dialects.begin(), dialects.end(), [&](const engine::Dialect dialect) {
             const std::vector<engine::Unit> units = request_.goal.direction == engine::Direction::up

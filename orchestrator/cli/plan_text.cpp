@@ -1,10 +1,13 @@
 #include "orchestrator/cli/plan_text.h"
 
 #include <map>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "engine/parse/lock_mode.h"
 #include "orchestrator/cli/console.h"
 #include "orchestrator/cli/output.h"
 #include "orchestrator/plan/plan_file.h"
@@ -78,6 +81,39 @@ std::string revisions_table(const Plan& plan) {
   return table.empty() ? "no tenant has anything to do\n" : table.written(data_width());
 }
 
+/// Who waits for a lock of PlannedRevision::locks; empty: nobody who reads or writes, or it is none
+/// of a table of PostgreSQL.
+std::string_view waiting_for(std::string_view lock) {
+  const auto mode = engine::parse::lock_mode_named(lock.substr(0, lock.find(" on ")));
+  switch (mode ? engine::parse::blocked_by(*mode) : engine::parse::Blocks::nothing) {
+    case engine::parse::Blocks::nothing:
+      break;
+    case engine::parse::Blocks::writes:
+      return "writes";
+    case engine::parse::Blocks::reads_and_writes:
+      return "reads and writes";
+  }
+  return "";
+}
+
+/// What keeps an application waiting, a row for each lock; the weaker ones are in the file only.
+std::string locks_table(const Plan& plan) {
+  report::Table table({{"REVISION"}, {"LOCKS"}, {"KEEPS WAITING"}});
+  bool whole_files = false;
+  for (const PlannedRevision& revision : plan.revisions) {
+    std::string name = revision.id.value;
+    for (const std::string& lock : revision.locks) {
+      whole_files = whole_files || lock == kWholeFileLock;
+      if (const std::string_view waiting = waiting_for(lock); !waiting.empty()) {
+        table.add({std::exchange(name, ""), lock, std::string(waiting)});
+      }
+    }
+  }
+  std::string text = table.written(data_width());
+  text += whole_files ? "on SQLite a revision locks its tenant's whole file against writers\n" : "";
+  return text.empty() ? text : "\n" + text;
+}
+
 /// What the preflight saw; a fleet may have thousands of the same.
 std::string findings_text(const Plan& plan) {
   constexpr std::size_t kShown = 10;
@@ -100,7 +136,7 @@ std::string findings_text(const Plan& plan) {
 }  // namespace
 
 std::string plan_text(const Plan& plan) {
-  return fmt::format("{} to {} in environment {}, planned {} by {}\n{}\n\n{}\n{}{}",
+  return fmt::format("{} to {} in environment {}, planned {} by {}\n{}\n\n{}\n{}{}{}",
                      plan.direction == engine::Direction::up ? "upgrade" : "downgrade",
                      printable(plan.target),
                      printable(plan.environment),
@@ -109,6 +145,7 @@ std::string plan_text(const Plan& plan) {
                      plan::digest_of(plan),
                      waves_table(plan),
                      revisions_table(plan),
+                     locks_table(plan),
                      findings_text(plan));
 }
 

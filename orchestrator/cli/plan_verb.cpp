@@ -1,7 +1,11 @@
 // plan: freeze what a run is to do. apply: do exactly that. plan show: what is in a plan file.
 
+#include <string_view>
+#include <utility>
+
 #include <fmt/format.h>
 
+#include "engine/parse/lock_mode.h"
 #include "orchestrator/cli/console.h"
 #include "orchestrator/cli/fleet_choice.h"
 #include "orchestrator/cli/output.h"
@@ -159,7 +163,7 @@ VerbSpec plan_verb() {
       "freeze what a run is to do, into a file",
       "Reads every tenant's history and changes nothing. The file holds the revisions with\n"
       "their checksums, the strategy, and every tenant with its wave and its steps; its digest\n"
-      "covers all of that.\n\n"
+      "covers all of that. LOCKS is explained by drover plan show --help.\n\n"
       "  drover plan -e production --out plan.json\n"
       "  drover plan show plan.json --tenants --sql\n"
       "  drover apply plan.json\n",
@@ -175,7 +179,13 @@ VerbSpec plan_verb() {
 VerbSpec plan_show_verb() {
   return {"plan show",
           "what is in a plan file",
-          "",
+          "LOCKS tells what each revision locks of tables that are there already and who has to\n"
+          "wait for it: reads and writes (ACCESS EXCLUSIVE), or writes. \"rewrites it\" and\n"
+          "\"scans it\" hold the lock the longer the larger the table is; \"may\" hangs on types,\n"
+          "functions and constraints that only the server knows. It is read from the text of the\n"
+          "migrations: what functions, CASCADE, partitions or dropped foreign keys lock beside\n"
+          "that is not told. Weaker locks are in the file (-o json).\n\n"
+          "  drover plan show plan.json --tenants --sql\n",
           {{"file", Takes::word, "FILE", "the plan", OptionSpec::Need::required},
            {"--tenants", Takes::nothing, "", "every tenant with its wave, and why"},
            {"--sql", Takes::nothing, "", "the migration files too"}},

@@ -23,6 +23,7 @@ namespace drover::orchestrator::plan {
 inline constexpr std::int64_t kPlanFormat = 1;
 
 using RevisionIds = std::vector<engine::RevisionId>;
+using Texts = std::vector<std::string>;
 
 template <typename Record>
 struct Field {
@@ -33,7 +34,8 @@ struct Field {
                               engine::Direction Record::*,
                               engine::RevisionId Record::*,
                               TenantId Record::*,
-                              RevisionIds Record::*>;
+                              RevisionIds Record::*,
+                              Texts Record::*>;
   std::string_view key;
   Member member;
 };
@@ -56,12 +58,13 @@ inline constexpr std::array<Field<Plan>, 9> kFields<Plan>{{
 }};
 
 template <>
-inline constexpr std::array<Field<PlannedRevision>, 5> kFields<PlannedRevision>{{
+inline constexpr std::array<Field<PlannedRevision>, 6> kFields<PlannedRevision>{{
     {"id", &PlannedRevision::id},
     {"file", &PlannedRevision::file},
     {"sha256", &PlannedRevision::sha256},
     {"irreversible", &PlannedRevision::irreversible},
     {"transactional", &PlannedRevision::transactional},
+    {"locks", &PlannedRevision::locks},
 }};
 
 template <>
@@ -98,7 +101,7 @@ inline void count_members(const Plan& plan,
                           const PlannedTenant& tenant,
                           const PlanFinding& finding) {
   [[maybe_unused]] const auto& [p1, p2, p3, p4, p5, p6, p7, p8, p9, l1, l2, l3, l4, l5] = plan;
-  [[maybe_unused]] const auto& [r1, r2, r3, r4, r5] = revision;
+  [[maybe_unused]] const auto& [r1, r2, r3, r4, r5, r6] = revision;
   [[maybe_unused]] const auto& [w1, w2] = wave;
   [[maybe_unused]] const auto& [t1, t2, t3, t4, t5, t6, t7, t8, t9, t10] = tenant;
   [[maybe_unused]] const auto& [f1, f2, f3] = finding;

@@ -54,12 +54,13 @@ void append(std::string& text, const TenantId& id) {
   append_quoted(text, id.value);
 }
 
-void append(std::string& text, const RevisionIds& ids) {
+template <typename Item>
+void append(std::string& text, const std::vector<Item>& items) {
   text += '[';
   std::string_view separator;
-  for (const engine::RevisionId& id : ids) {
+  for (const Item& item : items) {
     text += separator;
-    append(text, id);
+    append(text, item);
     separator = ", ";
   }
   text += ']';
@@ -122,10 +123,11 @@ void encode(Canonical& bytes, const TenantId& id) {
   bytes.text(id.value);
 }
 
-void encode(Canonical& bytes, const RevisionIds& ids) {
-  bytes.number(ids.size());
-  for (const engine::RevisionId& id : ids) {
-    encode(bytes, id);
+template <typename Item>
+void encode(Canonical& bytes, const std::vector<Item>& items) {
+  bytes.number(items.size());
+  for (const Item& item : items) {
+    encode(bytes, item);
   }
 }
 

@@ -68,8 +68,8 @@ struct TypeWord {
   std::string_view operator()(engine::Direction Record::*) const {
     return "\"up\" or \"down\"";
   }
-  template <typename Record>
-  std::string_view operator()(RevisionIds Record::*) const {
+  template <typename Record, typename Item>
+  std::string_view operator()(std::vector<Item> Record::*) const {
     return "a list of texts";
   }
   template <typename Record, typename Id>
@@ -135,9 +135,25 @@ bool take(std::int64_t& member, const Scalar& value) {
   return true;
 }
 
-bool take(RevisionIds& /*member*/, const Scalar& /*value*/) {
+template <typename Item>
+bool take(std::vector<Item>& /*member*/, const Scalar& /*value*/) {
   return false;
 }
+
+/// A list of texts while it is open; both are nullptr: none is.
+struct TextList {
+  RevisionIds* ids = nullptr;
+  Texts* texts = nullptr;
+
+  bool is_open() const noexcept { return ids != nullptr || texts != nullptr; }
+  void add(std::string text) {
+    if (ids != nullptr) {
+      ids->push_back({std::move(text)});
+    } else {
+      texts->push_back(std::move(text));
+    }
+  }
+};
 
 /// What stands around the plan's own fields.
 struct Frame {
@@ -177,7 +193,7 @@ class OpenObject {
   bool take(const Scalar& value) const;
   std::string wanted() const;
 
-  RevisionIds* ids() const;          ///< The list that the key stands for; nullptr: none.
+  TextList texts() const;            ///< The list that the key stands for.
   std::optional<List> list() const;  ///< Likewise, of the plan's lists.
   std::vector<std::string> keys() const;
   std::string first_missing() const;  ///< Empty: all are there.
@@ -251,11 +267,14 @@ std::string OpenObject::wanted() const {
   return wanted;
 }
 
-RevisionIds* OpenObject::ids() const {
-  RevisionIds* found = nullptr;
+TextList OpenObject::texts() const {
+  TextList found;
   with_member([&](auto& record, auto member) {
-    if constexpr (std::is_same_v<std::remove_reference_t<decltype(record.*member)>, RevisionIds>) {
-      found = &(record.*member);
+    using Member = std::remove_reference_t<decltype(record.*member)>;
+    if constexpr (std::is_same_v<Member, RevisionIds>) {
+      found.ids = &(record.*member);
+    } else if constexpr (std::is_same_v<Member, Texts>) {
+      found.texts = &(record.*member);
     }
   });
   return found;
@@ -314,7 +333,7 @@ class PlanReader final : public nlohmann::json_sax<Json> {
     plan,
     list,  ///< One of the plan's lists.
     record,
-    ids,  ///< A step list, or the revisions of a record.
+    texts,  ///< A step list, or the texts of a record.
   };
 
   OpenObject& object() { return level_ == Level::plan ? head_ : record_; }
@@ -338,7 +357,7 @@ class PlanReader final : public nlohmann::json_sax<Json> {
   OpenObject head_;
   OpenObject record_{{}};
   List list_ = revisions;
-  RevisionIds* ids_ = nullptr;
+  TextList texts_;
   std::vector<const char*> tenant_ends_;  ///< For places.
 };
 
@@ -371,8 +390,10 @@ bool PlanReader::scalar_refused(const std::string& spelling) {
       refuse(fmt::format("key '{}' holds {}, not {}", object().key(), spelling, object().wanted()));
     case Level::list:
       refuse(fmt::format("list '{}' holds {}", kLists[list_], spelling));
-    case Level::ids:
-      refuse(fmt::format("a list of revisions holds {}, not a text", spelling));
+    case Level::texts:
+      refuse(fmt::format("a list of {} holds {}, not a text",
+                         texts_.ids != nullptr ? "revisions" : object().key(),
+                         spelling));
   }
   return false;
 }
@@ -409,8 +430,8 @@ void PlanReader::look_at_frame() {
 }
 
 bool PlanReader::string(std::string& value) {
-  if (level_ == Level::ids) {
-    ids_->push_back({std::move(value)});
+  if (level_ == Level::texts) {
+    texts_.add(std::move(value));
     return true;
   }
   return scalar(&value, engine::in_quotes(value));
@@ -479,18 +500,19 @@ bool PlanReader::start_array(std::size_t /*elements*/) {
     return true;
   }
   const bool of_steps = level_ == Level::list && list_ == step_lists;
-  ids_ = of_steps                  ? &plan_.step_lists.emplace_back()
-         : level_ == Level::record ? record_.ids()
-                                   : nullptr;
-  if (ids_ == nullptr) {
+  const TextList opened = of_steps ? TextList{&plan_.step_lists.emplace_back(), nullptr}
+                          : level_ == Level::record ? record_.texts()
+                                                    : TextList();
+  if (!opened.is_open()) {
     return scalar_refused("a list");
   }
-  level_ = Level::ids;
+  texts_ = opened;
+  level_ = Level::texts;
   return true;
 }
 
 bool PlanReader::end_array() {
-  const bool was_step_list = level_ == Level::ids && list_ == step_lists;
+  const bool was_step_list = level_ == Level::texts && list_ == step_lists;
   level_ = level_ == Level::list ? Level::plan : was_step_list ? Level::list : Level::record;
   return true;
 }

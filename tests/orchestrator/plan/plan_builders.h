@@ -20,8 +20,13 @@ inline Plan small_plan() {
   plan.created = "2026-03-01T09:30:00Z";
   plan.migrations_digest = "sha256:00ff";
   plan.strategy = "canary 1, then \"rest\"\\\n\t\x01 M\xC3\xBCller";
-  plan.revisions = {{{"0001"}, "0001_base.sql", "aa", false, true},
-                    {{"0002"}, "0002_more.sql", "bb", true, false}};
+  plan.revisions = {{{"0001"}, "0001_base.sql", "aa", false, true, {}},
+                    {{"0002"},
+                     "0002_more.sql",
+                     "bb",
+                     true,
+                     false,
+                     {"ACCESS EXCLUSIVE on files, rewrites it", "SHARE on \"My Files\""}}};
   plan.waves = {{"canary", 1}, {"rest", 2}};
   plan.step_lists = {{{"0001"}, {"0002"}}, {{"0002"}}};
   plan.tenants = {
@@ -96,7 +101,10 @@ class PlanMaker {
 
   void add_lists(Plan& plan) {
     for (std::size_t i = 0, count = 1 + below(6); i < count; ++i) {
-      plan.revisions.push_back({{text() + std::to_string(i)}, text(), text(), coin(), coin()});
+      plan.revisions.push_back({{text() + std::to_string(i)}, text(), text(), coin(), coin(), {}});
+      for (std::size_t left = coin() ? 0 : below(4); left > 0; --left) {
+        plan.revisions.back().locks.push_back(text());
+      }
     }
     for (std::size_t i = 0, count = 1 + below(4); i < count; ++i) {
       plan.waves.push_back({text(), 0});

@@ -26,7 +26,7 @@ using namespace drover::orchestrator::plan;
 namespace {
 
 constexpr const char* kSmallDigest =
-    "sha256:a27e43b99722633e394ec6fc28d15efdb3e794a9fabb6b481970d8f91c3b577c";
+    "sha256:c7c36820481f90db3923d3d1c16290cbc3916a594e627854a60dcadf4e97c2ab";
 constexpr const char* kHint = "Make a new plan, or get the file again; it is not for editing.";
 
 /// "kind: message (place)", or "read".
@@ -73,8 +73,8 @@ TEST_CASE("the text of a plan has one line per tenant and its keys in one order"
   "migrations_digest": "sha256:00ff",
   "strategy": "canary 1, then \"rest\"\\\n\t\u0001 Müller",
   "revisions": [
-    {"id": "0001", "file": "0001_base.sql", "sha256": "aa", "irreversible": false, "transactional": true},
-    {"id": "0002", "file": "0002_more.sql", "sha256": "bb", "irreversible": true, "transactional": false}
+    {"id": "0001", "file": "0001_base.sql", "sha256": "aa", "irreversible": false, "transactional": true, "locks": []},
+    {"id": "0002", "file": "0002_more.sql", "sha256": "bb", "irreversible": true, "transactional": false, "locks": ["ACCESS EXCLUSIVE on files, rewrites it", "SHARE on \"My Files\""]}
   ],
   "waves": [
     {"name": "canary", "tenants": 1},
@@ -97,7 +97,7 @@ TEST_CASE("the text of a plan has one line per tenant and its keys in one order"
 }
 
 TEST_CASE("the digest is the one of the encoding that the header describes", "[plan]") {
-  // Both computed by another program from the words of plan_file.h.
+  // All computed by another program from the words of plan_file.h.
   CHECK(digest_of(small_plan()) == kSmallDigest);
   CHECK(digest_of(Plan{}) ==
         "sha256:66de603fe8190073abed66efb1b9a1bd4811db17f4032139bf8ef32d4df6218a");
@@ -130,6 +130,11 @@ TEST_CASE("every change of a plan changes its digest", "[plan]") {
       [](Plan& plan) { plan.revisions[0].sha256 = "ab"; },
       [](Plan& plan) { plan.revisions[0].irreversible = true; },
       [](Plan& plan) { plan.revisions[0].transactional = false; },
+      [](Plan& plan) { plan.revisions[0].locks = {"x"}; },
+      [](Plan& plan) { plan.revisions[1].locks.clear(); },
+      [](Plan& plan) { plan.revisions[1].locks[0] += "x"; },
+      [](Plan& plan) { std::swap(plan.revisions[1].locks[0], plan.revisions[1].locks[1]); },
+      [](Plan& plan) { std::swap(plan.revisions[0].locks, plan.revisions[1].locks); },
       [](Plan& plan) { plan.revisions.pop_back(); },
       [](Plan& plan) { std::swap(plan.revisions[0], plan.revisions[1]); },
       [](Plan& plan) { plan.waves[0].name = "first"; },
@@ -305,6 +310,13 @@ TEST_CASE("what is not a sound plan is refused with its place", "[plan]") {
        "[\"0009\"]",
        "step list 0 names revision '0009', which is not in the plan (plan.json)"},
       {"[\"0001\", \"0002\"]", "[\"0002\"]", "step list 1 is there twice (plan.json)"},
+      {"\"locks\": []",
+       "\"locks\": \"x\"",
+       "key 'locks' holds 'x', not a list of texts (plan.json:15)"},
+      {"\"locks\": []", "\"locks\": [1]", "a list of locks holds 1, not a text (plan.json:15)"},
+      {"\"locks\": []",
+       "\"locks\": [], \"locks\": []",
+       "key 'locks' is there twice (plan.json:15)"},
       {"{\"id\": \"0002\"", "{\"id\": \"0001\"", "revision '0001' is there twice (plan.json)"},
       {"\"beta\"", "\"acme\"", "tenant 'acme' is there twice (plan.json:28)"},
       {"\"wave\": 1",
