@@ -76,8 +76,9 @@ bool Journey::prepare(KeptSession* kept) {
 /// did; what it undid is in the log.
 bool Journey::read_undone_by_run() {
   const std::string& run = means_.options.by.run;
-  const bool matters = goal_.direction == Direction::down &&
-                       (means_.options.goes_on == GoesOn::yes || goal_.relative());
+  const bool matters =
+      goal_.direction == Direction::down &&
+      (means_.options.goes_on == GoesOn::yes || goal_.relative() || tenant_.target().planned);
   if (!matters || run.empty() || !tenant_.history().exists) {
     return true;
   }
@@ -142,7 +143,7 @@ std::optional<TenantFault> Journey::changed_since_plan() const {
       std::any_of(history.applied.begin(), history.applied.end(), [&](const AppliedRevision& row) {
         return !row.run.empty() && row.run == means_.options.by.run;
       });
-  if (!planned || ours) {
+  if (!planned || ours || !undone_by_run_.empty()) {
     return std::nullopt;
   }
   PlannedStart now{history.tenant.epoch, {}};

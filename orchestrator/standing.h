@@ -27,6 +27,7 @@ struct TenantStanding {
   std::int64_t epoch = 0;
   std::optional<std::uint64_t> bytes = {};  ///< Of its data, where the preflight asked.
   std::optional<engine::TenantFault> fault;
+  std::vector<engine::RevisionId> of_run;  ///< What it has from the run that was asked for.
 };
 
 }  // namespace drover::orchestrator

@@ -83,6 +83,7 @@ class WorstAnswer {
 FleetChecks::FleetChecks(Workspace& workspace, Journal& journal, RunId run, const Plan* plan)
     : workspace_(workspace), journal_(journal), run_(std::move(run)) {
   if (plan != nullptr) {
+    planned_waves_ = plan->waves.size();
     for (const PlannedTenant& tenant : plan->tenants) {
       wave_of_.emplace(tenant.id, tenant.wave);
     }
@@ -95,7 +96,8 @@ std::vector<Tenant> FleetChecks::healthy_members(std::size_t stage) const {
   std::set<TenantId> healthy;
   for (const JournalTenant& tenant : journal_.tenants_of(run_)) {
     const auto wave = wave_of_.find(tenant.outcome.id);
-    const bool member = wave != wave_of_.end() && wave->second == stage;
+    const bool is_late = wave == wave_of_.end();  // in a wave of their own, after the planned ones
+    const bool member = (is_late ? planned_waves_ : wave->second) == stage;
     if (member && tenant.finished && went_well(tenant.outcome)) {
       healthy.insert(tenant.outcome.id);
     }

@@ -39,6 +39,7 @@ class FleetChecks final : public StageCheck {
   Journal& journal_;
   const RunId run_;
   std::map<TenantId, std::size_t> wave_of_;
+  std::size_t planned_waves_ = 0;
 };
 
 }  // namespace drover::orchestrator

@@ -76,11 +76,43 @@ bool is_settled(const JournalTenant& tenant, const RunRecord& run, RetryFailed r
           std::find(std::begin(kSettled), std::end(kSettled), outcome) != std::end(kSettled));
 }
 
+void refuse_without_failures(const std::vector<JournalTenant>& tenants, const RunRecord& run) {
+  const bool all_settled = std::all_of(tenants.begin(), tenants.end(), [&](const auto& tenant) {
+    return is_settled(tenant, run, RetryFailed::yes);
+  });
+  if (all_settled) {
+    throw Error(ErrorCode::usage,
+                "nothing_to_retry",
+                fmt::format("no tenant of run {} failed", run.id.value),
+                "See drover runs for what became of them.");
+  }
+}
+
 Error not_supported(std::string_view what, std::string hint) {
   return {ErrorCode::usage,
           "feature_not_supported",
           fmt::format("this version does not {}", what),
           std::move(hint)};
+}
+
+/// Nothing starts in the last `margin` of a window, so one that is no longer would never let
+/// anything start.
+void check_window_length(const Stage& stage, std::chrono::milliseconds margin) {
+  using std::chrono::minutes;
+  constexpr minutes kDay{24 * 60};
+  const minutes length = (stage.window->to - stage.window->from + kDay) % kDay;
+  if (length <= margin) {
+    throw Error(
+        ErrorCode::usage,
+        "window_too_short",
+        fmt::format("the window of stage '{}' is open for {} min, and nothing starts in its "
+                    "last {} min",
+                    stage.name,
+                    length.count(),
+                    std::chrono::ceil<minutes>(margin).count()),
+        "Open it for longer, or lower timeouts.statement, which is that margin.",
+        stage.place);
+  }
 }
 
 }  // namespace
@@ -171,6 +203,7 @@ void FleetRun::check() {
   for (const Stage& stage : rollout.stages) {
     if (stage.window) {
       gates::check_window(*stage.window, stage.place);
+      check_window_length(stage, workspace_.environment().timeouts.statement);
     }
     for (const Check& check : stage.gate.checks) {
       const auto* http = std::get_if<HttpProbe>(&check.what);
@@ -342,7 +375,8 @@ bool FleetRun::take_up_equal_run(Journal& journal, const RunRequest& wanted) {
         return tenants.contains(tenant.outcome.id);
       });
   const bool same = was.verb == wanted.verb && was.target == wanted.target &&
-                    was.digest == wanted.digest && was.options == wanted.options && same_tenants;
+                    was.digest == wanted.digest && was.options == wanted.options && same_tenants &&
+                    has_our_stages(journal, *old);
   if (same) {
     adopt(journal, *old);
     return true;
@@ -351,18 +385,25 @@ bool FleetRun::take_up_equal_run(Journal& journal, const RunRequest& wanted) {
   return false;
 }
 
+/// Whether `run` goes through the stages that are configured now; after a change it does not.
+bool FleetRun::has_our_stages(Journal& journal, const RunRecord& run) const {
+  const std::string text = journal.plan_of(run.id);
+  if (text.empty() || !plan_) {
+    return text.empty() && !plan_;
+  }
+  const Plan plan = plan::from_text(text, fmt::format("the plan of run {}", run.id.value));
+  return plan.strategy == plan_->strategy;
+}
+
 void FleetRun::adopt(Journal& journal, const RunRecord& record) {
-  const std::vector<JournalTenant> known = journal.tenants_of(record.id);
+  plan_.reset();
+  if (const std::string text = journal.plan_of(record.id); !text.empty()) {
+    plan_ = plan::from_text(text, fmt::format("the plan of run {}", record.id.value));
+    check_strategy();  // before the run is anybody else's
+  }
   lease_taken_ = workspace_.clock().now();
   if (retry_ == RetryFailed::yes) {
-    if (std::all_of(known.begin(), known.end(), [&](const JournalTenant& tenant) {
-          return is_settled(tenant, record, retry_);
-        })) {
-      throw Error(ErrorCode::usage,
-                  "nothing_to_retry",
-                  fmt::format("no tenant of run {} failed", record.id.value),
-                  "See drover runs for what became of them.");
-    }
+    refuse_without_failures(journal.tenants_of(record.id), record);
     journal.reopen(record.id, owner_);
   } else {
     journal.take_over(record.id, owner_);
@@ -386,11 +427,10 @@ void FleetRun::adopt(Journal& journal, const RunRecord& record) {
   for (const Tenant& tenant : workspace_.fleet()) {
     fleet.emplace(tenant.id, &tenant);
   }
+  const std::vector<JournalTenant> known = journal.tenants_of(record.id);
   crashed_starts_ = run::crashed_starts(known);
-  plan_.reset();
-  if (const std::string text = journal.plan_of(record.id); !text.empty()) {
-    plan_ = plan::from_text(text, fmt::format("the plan of run {}", record.id.value));
-    check_strategy();
+  if (plan_ && request_.rollback_of) {
+    take_targets_of_plan();
   }
   request_.tenants.clear();
   settled_.clear();
@@ -426,7 +466,7 @@ std::vector<Tenant> FleetRun::settle_current(Journal& journal,
   std::vector<Tenant> rest;
   for (auto& [tenant, standing] : with_standings(rest, deadline)) {
     using State = engine::TenantState;
-    const bool settled = !standing.fault &&
+    const bool settled = !standing.fault && standing.of_run.empty() &&
                          (tenant.target.uid.empty() || standing.uid == tenant.target.uid) &&
                          standing.pending.empty() &&
                          (standing.state == State::current || standing.state == State::ahead);

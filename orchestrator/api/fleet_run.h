@@ -122,6 +122,8 @@ class FleetRun {
   void refuse_batches() const;
   void take_plan();
   void take_rollback();
+  bool find_target(const TenantStanding& standing);
+  void take_targets_of_plan();
   void leave_changed_since_run(std::vector<TenantStanding>& standings);
   void refuse_irreversible_steps() const;
   void check_fleet_requirements(engine::SteadyTime deadline);
@@ -143,6 +145,7 @@ class FleetRun {
                                                 const std::optional<std::string>& id);
   void begin(Journal& journal);
   bool take_up_equal_run(Journal& journal, const RunRequest& wanted);
+  bool has_our_stages(Journal& journal, const RunRecord& run) const;
   void adopt(Journal& journal, const RunRecord& record);
   RunRequest run_request() const;
   std::vector<Tenant> settle_current(Journal& journal,
@@ -168,7 +171,8 @@ class FleetRun {
   Owner owner_;
   std::map<TenantId, std::string> targets_;  ///< Of a rollback: where each tenant was before,
   std::map<TenantId, std::vector<engine::RevisionId>> left_at_;  ///< ... and after the run.
-  std::optional<Plan> plan_;  ///< Of a run in stages, or of one that applies a plan.
+  std::set<TenantId> unsure_;  ///< Of a rollback: the tenant's own history must tell.
+  std::optional<Plan> plan_;   ///< Of a run in stages, or of one that applies a plan.
   bool resumed_ = false;
   bool prepared_ = false;
   std::map<TenantId, TenantStanding> planned_from_;  ///< What a plan of our own was made from,

@@ -142,7 +142,9 @@ std::vector<TenantStanding> FleetRun::standings(const std::vector<Tenant>& tenan
                                     *migrations_,
                                     workspace_.approach(),
                                     limits(),
-                                    target};
+                                    target,
+                                    {},
+                                    request_.rollback_of.value_or(id_.value)};
   return read_fleet_status(question, tenants, patience);
 }
 

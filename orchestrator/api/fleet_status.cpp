@@ -99,6 +99,12 @@ class StatusReader {
 
   void answer(std::size_t index, engine::TenantStatus status) {
     const Tenant& tenant = tenants_[index];
+    std::vector<engine::RevisionId> of_run;
+    for (engine::AppliedRevision& row : status.history.applied) {
+      if (!row.run.empty() && row.run == request_.run) {
+        of_run.push_back(std::move(row.id));
+      }
+    }
     answers_[index] = {tenant.id,
                        tenant.target.server,
                        tenant.labels,
@@ -109,7 +115,8 @@ class StatusReader {
                        std::move(status.history.tenant.uid),
                        status.history.tenant.epoch,
                        std::nullopt,
-                       std::move(status.fault)};
+                       std::move(status.fault),
+                       std::move(of_run)};
     const std::lock_guard lock(done_mutex_);
     ++done_;
     if (request_.on_progress) {

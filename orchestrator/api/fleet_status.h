@@ -30,6 +30,8 @@ struct FleetStatusRequest {
 
   /// Called after each tenant, on any thread but one at a time, with how many are done.
   std::function<void(std::size_t done)> on_progress = {};
+
+  std::string run = {};  ///< Whose revisions are to be told apart; empty: no run's.
 };
 
 /// One answer for each of `tenants`, in their order.

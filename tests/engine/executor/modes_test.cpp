@@ -291,6 +291,42 @@ TEST_CASE("\"+1\" leads one revision further, however often the same run is repe
   CHECK(names(rig.down(tenant.target(), set, "-1").done) == std::vector<std::string>{"0001"});
 }
 
+TEST_CASE("what the run itself took up before it was cut short is none of what it found") {
+  const PgTenant tenant;
+  Rig rig;
+  const MigrationSet set = line_of({up_down("SELECT 1"), up_down("SELECT 2"), up_down("SELECT 3")});
+  rig.options.by.run = "run-before";
+  REQUIRE(rig.up(tenant.target(), set, "0001").kind == Kind::applied);
+  rig.options.by.run = "run-cut";
+  REQUIRE(rig.up(tenant.target(), set, "0002").kind == Kind::applied);
+  const ApplyOutcome again = rig.up(tenant.target(), set, "0003");
+  CHECK(names(again.from) == std::vector<std::string>{"0001"});
+  CHECK(names(again.to) == std::vector<std::string>{"0003"});
+  CHECK(names(rig.up(tenant.target(), set, "0003").from) == std::vector<std::string>{"0001"});
+  rig.options.by.run = "run-after";
+  CHECK(names(rig.up(tenant.target(), set, "0003").from) == std::vector<std::string>{"0003"});
+}
+
+TEST_CASE("what the run itself undid before it was cut short is no change since its plan") {
+  const PgTenant tenant;
+  Rig rig;
+  const MigrationSet set = line_of({up_down("SELECT 1"), up_down("SELECT 2"), up_down("SELECT 3")});
+  rig.options.by.run = "run-up";
+  REQUIRE(rig.up(tenant.target(), set, "0003").kind == Kind::applied);
+  Target planned = tenant.target();
+  planned.planned = PlannedStart{3, {"0003"}};
+  rig.options.by.run = "run-down";
+  REQUIRE(rig.down(planned, set, "0002").kind == Kind::applied);
+  CHECK(names(rig.down(planned, set, "base").done) == std::vector<std::string>{"0002", "0001"});
+
+  rig.options.by.run = "run-up-again";
+  REQUIRE(rig.up(tenant.target(), set, "0002").kind == Kind::applied);
+  rig.options.by.run = "run-of-somebody";
+  CHECK(told(rig.down(planned, set, "base")) ==
+        "failed: the tenant is at 0002, and was at 0003 when the run was planned "
+        "[changed_since_plan]");
+}
+
 TEST_CASE("a target that makes no sense is the caller's error") {
   const PgTenant tenant;
   Rig rig;

@@ -232,7 +232,12 @@ TEST_CASE("bad command lines are refused with what is wrong and what to do", "[c
       {{"upgrade", "-c", ""}, "-c has an empty value", unset},
       {{"upgrade", "--yes=true"}, "--yes takes no value", "Say --yes, or leave it out."},
       {{"upgrade", "--yes=false"}, "--yes takes no value", "Say --yes, or leave it out."},
-      {{"upgrade", "--dry-run="}, "--dry-run takes no value", "Say --dry-run, or leave it out."},
+      {{"upgrade", "--dry-run="},
+       "--dry-run has an empty value",
+       "Give a value, or leave it out. Is a variable not set?"},
+      {{"upgrade", "--dry-run=all"},
+       "--dry-run takes rollback or nothing, not 'all'",
+       "Say --dry-run, or --dry-run=rollback."},
       // repeated
       {{"upgrade", "--confirm", "a", "--confirm", "b"},
        "--confirm is given twice",

@@ -16,10 +16,12 @@
 
 namespace drover::test {
 
-/// The program as a child, in `dir`, silent.
+/// The program as a child, in `dir`, silent or with all that it says in the file `output` there.
 class ProgramChild {
  public:
-  ProgramChild(const ProgramDir& dir, const std::vector<std::string>& words) {
+  ProgramChild(const ProgramDir& dir,
+               const std::vector<std::string>& words,
+               const std::string& output = "/dev/null") {
     std::vector<std::string> arguments{DROVER_PROGRAM};
     arguments.insert(arguments.end(), words.begin(), words.end());
     std::vector<char*> argv;
@@ -30,9 +32,11 @@ class ProgramChild {
     const std::string directory = dir.files().path().string();
     pid_ = fork();
     if (pid_ == 0) {
-      const int silence = open("/dev/null", O_RDWR);
-      const bool there = silence >= 0 && chdir(directory.c_str()) == 0 && dup2(silence, 0) >= 0 &&
-                         dup2(silence, 1) >= 0 && dup2(silence, 2) >= 0;
+      const bool inside = chdir(directory.c_str()) == 0;
+      const int silence = open("/dev/null", O_RDONLY);
+      const int told = open(output.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+      const bool there = inside && silence >= 0 && told >= 0 && dup2(silence, 0) >= 0 &&
+                         dup2(told, 1) >= 0 && dup2(told, 2) >= 0;
       if (there) {
         execv(argv[0], argv.data());
       }
