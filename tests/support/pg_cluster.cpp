@@ -9,8 +9,10 @@
 
 #include <cerrno>
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <stdexcept>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -47,6 +49,18 @@ std::uint16_t free_port() {
   return ntohs(address.sin_port);
 }
 
+std::filesystem::path place_for(PgClusterOptions::Files files) {
+  constexpr std::uintmax_t kRoom = std::uintmax_t{4} * 1024 * 1024 * 1024;
+  const std::filesystem::path memory = "/dev/shm";
+  const bool wanted = files == PgClusterOptions::Files::memory_if_roomy;
+  std::error_code none;
+  const auto free_memory = static_cast<std::uintmax_t>(sysconf(_SC_AVPHYS_PAGES)) *
+                           static_cast<std::uintmax_t>(sysconf(_SC_PAGESIZE));
+  const std::filesystem::space_info space = std::filesystem::space(memory, none);
+  const bool roomy = wanted && !none && space.available >= kRoom && free_memory >= kRoom;
+  return roomy ? memory : std::filesystem::temp_directory_path();
+}
+
 /// libpq keywords; any name will do.
 std::string keywords(std::string_view host, std::uint16_t port, std::string_view database) {
   std::string escaped;
@@ -60,7 +74,8 @@ std::string keywords(std::string_view host, std::uint16_t port, std::string_view
 
 }  // namespace
 
-PgCluster::PgCluster(PgClusterOptions options) : options_(std::move(options)), dir_("drover-pg") {
+PgCluster::PgCluster(PgClusterOptions options)
+    : options_(std::move(options)), dir_("drover-pg", place_for(options_.files)) {
   copy_seed(dir_.path());
   write_settings();
   start();

@@ -32,8 +32,14 @@ struct PgClusterOptions {
   /// What loopback asks for; the unix socket always trusts.
   enum class LoopbackAuth { trust, scram };
 
+  enum class Files {
+    temporary,        ///< Under TMPDIR.
+    memory_if_roomy,  ///< In /dev/shm where that has 4 GiB to spare: for hundreds of databases.
+  };
+
   Listen listen = Listen::loopback;
   LoopbackAuth loopback_auth = LoopbackAuth::trust;
+  Files files = Files::temporary;
   int max_connections = 200;
   std::vector<std::string> settings = {};  ///< More of "name=value".
 };

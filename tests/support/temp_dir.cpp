@@ -10,8 +10,8 @@
 
 namespace drover::test {
 
-TempDir::TempDir(std::string_view prefix) {
-  std::string pattern = std::filesystem::temp_directory_path() / prefix;
+TempDir::TempDir(std::string_view prefix, const std::filesystem::path& where) {
+  std::string pattern = where / prefix;
   pattern += "-XXXXXX";
   if (mkdtemp(pattern.data()) == nullptr) {
     throw std::runtime_error("cannot make " + pattern + ": " +

@@ -12,8 +12,9 @@ namespace drover::test {
 
 class TempDir {
  public:
-  /// Makes a fresh directory under TMPDIR; its name starts with `prefix`.
-  explicit TempDir(std::string_view prefix = "drover-test");
+  /// Makes a fresh directory under TMPDIR, or `where`; its name starts with `prefix`.
+  explicit TempDir(std::string_view prefix = "drover-test",
+                   const std::filesystem::path& where = std::filesystem::temp_directory_path());
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;
   ~TempDir();

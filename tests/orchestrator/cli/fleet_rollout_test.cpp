@@ -69,8 +69,8 @@ TEST_CASE("a canary of 200 databases on two servers halts, goes on, and is rolle
   REQUIRE(PgCluster::available());
   constexpr int kEach = 100;
   const ProgramDir dir;
-  const PgCluster one;
-  const PgCluster other;
+  const PgCluster one({.files = drover::test::PgClusterOptions::Files::memory_if_roomy});
+  const PgCluster other({.files = drover::test::PgClusterOptions::Files::memory_if_roomy});
   StagedFleet fleet;
   StagedFleet half;
   {
