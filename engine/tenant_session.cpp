@@ -316,7 +316,7 @@ TenantFault TenantSession::lock_held(const Patience& patience) {
   TenantFault fault = found(ErrorCode::busy,
                             "lock_held",
                             "another runner holds the tenant's lock",
-                            "Wait until it is done, or see what it is doing.");
+                            "Wait until it is done, or see with drover lock show who that is.");
   const Exchange answer = exchange({lock_holder_statement(lock_key_)}, patience);
   if (answer.ok()) {
     fault.blocker = decode_lock_holder(answer.results[0]);

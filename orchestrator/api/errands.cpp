@@ -97,21 +97,23 @@ void carry_out(const std::vector<Errand>& errands,
   Errands left(errands, std::max<std::size_t>(limits.per_server, 1));
   const std::size_t count =
       std::clamp<std::size_t>(limits.in_flight, 1, std::max<std::size_t>(errands.size(), 1));
-  {
-    std::vector<std::jthread> threads;
-    for (std::size_t i = 0; i < count; ++i) {
-      threads.emplace_back([&] {
-        while (const Errand* errand = left.take()) {
-          try {
-            visit(*errand);
-          } catch (...) {
-            left.went_wrong(std::current_exception());
-          }
-          left.give_back(*errand);
-        }
-      });
+  const auto go = [&](const Errand& errand) {
+    try {
+      visit(errand);
+    } catch (...) {
+      left.went_wrong(std::current_exception());
     }
+    left.give_back(errand);
+  };
+  std::vector<std::jthread> threads;
+  for (std::size_t i = 0; i < count; ++i) {
+    threads.emplace_back([&] {
+      while (const Errand* errand = left.take()) {
+        go(*errand);
+      }
+    });
   }
+  threads.clear();  // waits for all
   if (left.bug()) {
     std::rethrow_exception(left.bug());
   }

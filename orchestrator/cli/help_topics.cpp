@@ -73,6 +73,8 @@ New keys may come, none changes. Times are RFC 3339 in UTC. Words that a key may
   outcome of a tenant  applied, current, failed, partial, in_doubt, not_started, skipped, held,
                        unreachable, vanished
   outcome of a run     done, nothing_to_do, incomplete, halted, interrupted
+  outcome of lock release
+                       freed, taken, not_needed
   code of an error     usage, incomplete, halted, busy, unreachable, verification, waiting,
                        pending, internal, storage
 )";

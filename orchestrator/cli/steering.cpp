@@ -15,6 +15,16 @@ Journal& needed_journal(Workspace& workspace) {
   return *journal;
 }
 
+std::optional<RunRecord> run_under_way(Journal& journal, const std::string& environment) {
+  constexpr std::size_t kNewest = 20;
+  for (RunRecord& run : journal.runs(environment, kNewest)) {
+    if (run.lease_alive) {
+      return std::move(run);
+    }
+  }
+  return std::nullopt;
+}
+
 RunRecord living_run(Workspace& workspace, const std::optional<std::string>& id) {
   Journal& journal = needed_journal(workspace);
   if (id) {
@@ -28,11 +38,8 @@ RunRecord living_run(Workspace& workspace, const std::optional<std::string>& id)
     return run;
   }
   const std::string& environment = workspace.environment().name;
-  constexpr std::size_t kNewest = 20;
-  for (const RunRecord& run : journal.runs(environment, kNewest)) {
-    if (run.lease_alive) {
-      return run;
-    }
+  if (std::optional<RunRecord> run = run_under_way(journal, environment)) {
+    return *std::move(run);
   }
   throw Error(ErrorCode::usage,
               "run_not_running",

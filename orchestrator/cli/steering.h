@@ -16,6 +16,9 @@ namespace drover::orchestrator::cli {
 /// The journal. Throws Error usage (no_journal) for a single target, which has none.
 Journal& needed_journal(Workspace& workspace);
 
+/// The run of `environment` that lives, if one does.
+std::optional<RunRecord> run_under_way(Journal& journal, const std::string& environment);
+
 /// The run that `id` (or its first characters) names, or the only one of the environment that
 /// lives.
 ///

@@ -42,6 +42,8 @@ VerbSpec skip_verb();
 VerbSpec hold_add_verb();
 VerbSpec hold_list_verb();
 VerbSpec hold_remove_verb();
+VerbSpec lock_show_verb();
+VerbSpec lock_release_verb();
 VerbSpec runs_verb();
 VerbSpec stamp_verb();
 VerbSpec repair_verb();

@@ -23,5 +23,46 @@ TEST_CASE("a row of the lock's holder may lack what we have no right to see") {
   CHECK(decode_lock_holder({}) == std::nullopt);
 }
 
+TEST_CASE("the id of a backend is read in the one form in which it is written") {
+  const std::string text = "41233@2026-11-22T22:14:03.123456Z";
+  const auto id = backend_id_of(text);
+  REQUIRE(id);
+  CHECK(*id == BackendId{41233, "2026-11-22T22:14:03.123456Z"});
+  CHECK(to_string(*id) == text);
+  for (const char* wrong : {"",
+                            "@",
+                            "41233",
+                            "41233@",
+                            "@2026-11-22T22:14:03.123456Z",
+                            "0@2026-11-22T22:14:03.123456Z",
+                            "-1@2026-11-22T22:14:03.123456Z",
+                            " 41233@2026-11-22T22:14:03.123456Z",
+                            "41233x@2026-11-22T22:14:03.123456Z",
+                            "99999999999999999999@2026-11-22T22:14:03.123456Z",
+                            "41233@2026-11-22T22:14:03.123456",
+                            "41233@2026-11-22T22:14:03.123456Z ",
+                            "41233@2026-11-22T22:14:03.123Z",
+                            "41233@2026-11-22 22:14:03.123456Z",
+                            "41233@2026-11-22T22:14:03.12345xZ",
+                            "41233@2026-11-22T22:14:03.123456+00"}) {
+    CAPTURE(wrong);
+    CHECK(backend_id_of(wrong) == std::nullopt);
+  }
+}
+
+TEST_CASE("a holder of whom the server tells nothing is still a holder") {
+  const std::vector<SqlValue> row{"-7",
+                                  "17",
+                                  std::nullopt,
+                                  "psql",
+                                  "app",
+                                  std::nullopt,
+                                  std::nullopt,
+                                  std::nullopt,
+                                  std::nullopt};
+  const LockHolder expected{-7, {17, ""}, "psql", "app", "", "", std::nullopt, std::nullopt};
+  CHECK(decode_lock_holders({{}, {row}, 0}) == std::vector<LockHolder>{expected});
+}
+
 }  // namespace
 }  // namespace drover::engine

@@ -41,8 +41,8 @@ bool is_its_own_failure(const TenantOutcome& outcome) {
 
 }  // namespace
 
-Simulation::Simulation(std::uint64_t seed)
-    : world_(seed), dice_(seed ^ 0x5EEDU), outcomes_(world_.tenants.size()) {
+Simulation::Simulation(std::uint64_t seed, std::size_t size)
+    : world_(seed, size), dice_(seed ^ 0x5EEDU), outcomes_(world_.tenants.size()) {
   std::vector<WaveCandidate> candidates;
   for (const SimulatedTenant& one : world_.tenants) {
     candidates.push_back({&one.tenant, "", std::nullopt});
@@ -194,7 +194,8 @@ void Simulation::interfere() {
     }
     return;
   }
-  switch (dice_.below(400)) {
+  // In a great fleet more happens, and not more people.
+  switch (dice_.below(400 * std::max<std::size_t>(1, world_.tenants.size() / 1'000))) {
     case 0:
       ++seen_["paused"];
       carry_out(rollout_->pause("bob", now_));

@@ -33,7 +33,8 @@ class Simulation {
   /// What happened at least once, for a campaign that must see all of it.
   using Sightings = std::map<std::string, std::size_t>;
 
-  explicit Simulation(std::uint64_t seed);
+  /// A fleet of `size`; 0: as the seed says.
+  explicit Simulation(std::uint64_t seed, std::size_t size = 0);
 
   /// Runs and resumes until every tenant is where it should be, or nobody can bring it there.
   void run();

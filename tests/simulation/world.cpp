@@ -10,9 +10,9 @@ using orchestrator::Stage;
 using orchestrator::StartOrder;
 using orchestrator::TenantId;
 
-World::World(std::uint64_t seed) {
+World::World(std::uint64_t seed, std::size_t size) {
   Dice dice(seed);
-  make_tenants(dice);
+  make_tenants(dice, size);
   make_stages(dice);
 }
 
@@ -22,11 +22,13 @@ bool World::is_down(std::size_t server, milliseconds at) const {
   });
 }
 
-void World::make_tenants(Dice& dice) {
+void World::make_tenants(Dice& dice, std::size_t size) {
   const std::size_t servers = 1 + dice.below(5);
   const std::size_t broken = dice.below(3) * 8;
   const std::size_t dropped = dice.below(3) * 5;
   tenants.resize(3 + dice.below(dice.percent(5) ? 400 : 60));
+  const std::size_t in_trouble = tenants.size();
+  tenants.resize(size == 0 ? in_trouble : size);
   for (std::size_t i = 0; i < tenants.size(); ++i) {
     SimulatedTenant& one = tenants[i];
     one.server = dice.below(servers);
@@ -34,9 +36,10 @@ void World::make_tenants(Dice& dice) {
     one.tenant.target.server = "db" + std::to_string(one.server);
     one.tenant.labels["ring"] = i == 0 || dice.percent(10) ? "canary" : "wide";
     one.takes = milliseconds(5) + dice.up_to(milliseconds(dice.percent(5) ? 60'000 : 2'000));
-    one.broken = dice.percent(broken);
+    const bool is_lucky = size != 0 && dice.below(size) >= in_trouble;
+    one.broken = !is_lucky && dice.percent(broken);
     one.cause = dice.below(3);
-    one.dropped = dice.percent(dropped) ? 1 : 0;
+    one.dropped = !is_lucky && dice.percent(dropped) ? 1 : 0;
   }
   for (std::size_t i = dice.below(3); i > 0; --i) {
     const milliseconds from = dice.up_to(milliseconds(60'000));

@@ -54,7 +54,9 @@ struct Outage {
 };
 
 struct World {
-  explicit World(std::uint64_t seed);
+  /// `size` tenants; 0: some dozens, at times some hundreds. In a great fleet as many tenants are in
+  /// trouble as in a small one.
+  explicit World(std::uint64_t seed, std::size_t size = 0);
 
   std::vector<SimulatedTenant> tenants;
   std::vector<Outage> outages;
@@ -64,7 +66,7 @@ struct World {
   bool is_down(std::size_t server, milliseconds at) const;
 
  private:
-  void make_tenants(Dice& dice);
+  void make_tenants(Dice& dice, std::size_t size);
   void make_stages(Dice& dice);
 };
 

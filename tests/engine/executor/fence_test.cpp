@@ -161,6 +161,7 @@ TEST_CASE("a tenant whose lock is held is busy, and its holder is named") {
                                      "other [lock_held]",
                                      holder.pid()));
   CHECK(outcome.fault->code == ErrorCode::busy);
+  CHECK(outcome.fault->hint == "Wait until it is done, or see with drover lock show who that is.");
   REQUIRE(outcome.fault->blocker);
   CHECK(outcome.fault->blocker->user == PgCluster::kUser);
   CHECK(outcome.fault->blocker->state == "idle");
