@@ -13,6 +13,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -130,6 +131,9 @@ enum class LateJoiners {
   append,  ///< They are a last wave.
   stop,    ///< The run does not begin.
 };
+
+/// The name of the wave of those that are appended.
+inline constexpr std::string_view kLateJoinersStage = "late joiners";
 
 struct RolloutOptions {
   std::optional<Amount> run_budget;               ///< Failures that a run tolerates,

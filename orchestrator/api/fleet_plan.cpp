@@ -268,7 +268,7 @@ RolloutRules rollout_rules(const Plan& plan,
     const auto known = wave_of.find(tenants[i].id);
     if (known == wave_of.end() && rules.stages.size() == rollout.stages.size()) {
       rules.stages.push_back(rules.stages.back());
-      rules.stages.back().name = "late joiners";
+      rules.stages.back().name = kLateJoinersStage;
       rules.stages.back().tenants.clear();
     }
     rules.stages[known == wave_of.end() ? rollout.stages.size() : known->second].tenants.push_back(

@@ -110,6 +110,9 @@ class FleetRun {
   bool resumed() const noexcept { return resumed_; }
   const std::string& digest() const noexcept { return digest_; }
 
+  /// Tenants that joined the fleet after the plan was made, and take no part.
+  const std::vector<TenantId>& late_joiners_left_alone() const noexcept { return ignored_; }
+
   /// "upgrade", "downgrade", "rollback"
   std::string verb() const;
   const FleetRunRequest& request() const noexcept { return request_; }
@@ -171,6 +174,7 @@ class FleetRun {
   Owner owner_;
   std::map<TenantId, std::string> targets_;  ///< Of a rollback: where each tenant was before,
   std::map<TenantId, std::vector<engine::RevisionId>> left_at_;  ///< ... and after the run.
+  std::vector<TenantId> ignored_;
   std::set<TenantId> unsure_;  ///< Of a rollback: the tenant's own history must tell.
   std::optional<Plan> plan_;   ///< Of a run in stages, or of one that applies a plan.
   bool resumed_ = false;

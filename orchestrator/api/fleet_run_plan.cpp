@@ -74,7 +74,13 @@ void FleetRun::take_plan() {
   const LateJoiners policy = workspace_.environment().rollout
                                  ? workspace_.environment().rollout->late_joiners
                                  : LateJoiners::ignore;
-  if (fleet.empty() || !plan_->whole_fleet || policy == LateJoiners::ignore) {
+  if (fleet.empty() || !plan_->whole_fleet) {
+    return;
+  }
+  if (policy == LateJoiners::ignore) {
+    for (const auto& [id, tenant] : fleet) {
+      ignored_.push_back(id);
+    }
     return;
   }
   if (policy == LateJoiners::stop) {

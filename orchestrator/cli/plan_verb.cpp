@@ -147,6 +147,13 @@ int run_apply(Invocation& invocation) {
   FleetRun run(workspace, std::move(request));
   run.check();
   invocation.console.say(describe_fleet(workspace, run.request().tenants));
+  if (const auto& ignored = run.late_joiners_left_alone(); !ignored.empty()) {
+    invocation.console.warn(
+        fmt::format("{} tenants have joined the fleet since it was planned and are left alone, the "
+                    "first is '{}'",
+                    ignored.size(),
+                    printable(ignored.front().value)));
+  }
   Invocation here{globals, invocation.arguments, invocation.console};
   if (environment.production || !globals.yes) {
     invocation.console.say(plan_text(plan));

@@ -112,6 +112,23 @@ TEST_CASE("the gate of the last stage looks at late joiners too", "[cli]") {
   CHECK(dir.run({"resume"}).status == 0);
 }
 
+TEST_CASE("the approval that the last stage wants is wanted for late joiners too", "[cli]") {
+  const ProgramDir dir;
+  write_rollout(dir,
+                2,
+                {"name: canary, select: {ids: [a]}", "name: rest, gate: {approvals: 1}"},
+                "      late_joiners: append\n");
+  REQUIRE(dir.run({"plan", "--out", "plan.json"}).status == 0);
+  dir.files().write("fleet/late.db", "");
+  const json waiting = document(dir, kApply, 8);
+  const std::string run = waiting["run"];
+  CHECK(outcomes(waiting) == "a applied, b applied, late not_started");
+  REQUIRE(dir.run({"approve", run, "--stage", "rest"}).status == 0);
+  CHECK(outcomes(document(dir, {"resume"}, 8)) == "a applied, b applied, late applied");
+  REQUIRE(dir.run({"approve", run, "--stage", "late joiners"}).status == 0);
+  CHECK(dir.run({"resume"}).status == 0);
+}
+
 TEST_CASE("a plan is not applied to a fleet that has grown where late joiners stop it", "[cli]") {
   const ProgramDir dir;
   plan_then_join(dir, "stop");
@@ -127,11 +144,15 @@ TEST_CASE("a plan is not applied to a fleet that has grown where late joiners st
   CHECK(outcomes(document(dir, kApply, 0)) == "a applied, b applied, c applied");
 }
 
-TEST_CASE("late joiners that are ignored are left alone", "[cli]") {
+TEST_CASE("late joiners that are ignored are named and left alone", "[cli]") {
   const ProgramDir dir;
   plan_then_join(dir, "ignore");
-  CHECK(outcomes(document(dir, kApply, 0)) == "a applied, b applied, c applied");
+  const ProgramResult applied = dir.run(kApply);
+  CHECK(applied.status == 0);
+  CHECK(applied.err.find("1 tenants have joined the fleet since it was planned and are left alone, "
+                         "the first is 'late'\n") != std::string::npos);
   CHECK(is_untouched(dir, "late"));
+  CHECK(!is_untouched(dir, "c"));
 }
 
 TEST_CASE("a plan for some tenants takes no late joiners in", "[cli]") {
