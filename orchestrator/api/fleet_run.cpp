@@ -385,16 +385,6 @@ bool FleetRun::take_up_equal_run(Journal& journal, const RunRequest& wanted) {
   return false;
 }
 
-/// Whether `run` goes through the stages that are configured now; after a change it does not.
-bool FleetRun::has_our_stages(Journal& journal, const RunRecord& run) const {
-  const std::string text = journal.plan_of(run.id);
-  if (text.empty() || !plan_) {
-    return text.empty() && !plan_;
-  }
-  const Plan plan = plan::from_text(text, fmt::format("the plan of run {}", run.id.value));
-  return plan.strategy == plan_->strategy;
-}
-
 void FleetRun::adopt(Journal& journal, const RunRecord& record) {
   plan_.reset();
   if (const std::string text = journal.plan_of(record.id); !text.empty()) {

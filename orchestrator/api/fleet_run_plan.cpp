@@ -12,6 +12,7 @@
 #include "orchestrator/api/fleet_run.h"
 #include "orchestrator/api/fleet_status.h"
 #include "orchestrator/gates/window.h"
+#include "orchestrator/plan/plan_file.h"
 #include "orchestrator/rollout_resume.h"
 #include "orchestrator/strategy.h"
 
@@ -138,6 +139,16 @@ void FleetRun::check_strategy() const {
                 "Restore it, or make a new plan.",
                 now.place);
   }
+}
+
+/// Whether `run` goes through the stages that are configured now; after a change it does not.
+bool FleetRun::has_our_stages(Journal& journal, const RunRecord& run) const {
+  const std::string text = journal.plan_of(run.id);
+  if (text.empty() || !plan_) {
+    return text.empty() && !plan_;
+  }
+  const Plan plan = plan::from_text(text, fmt::format("the plan of run {}", run.id.value));
+  return plan.strategy == plan_->strategy;
 }
 
 std::vector<TenantStanding> FleetRun::standings(const std::vector<Tenant>& tenants,

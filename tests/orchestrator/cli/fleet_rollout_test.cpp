@@ -137,7 +137,7 @@ TEST_CASE("a server that stops in the last stage holds up nobody but its own ten
   fleet.add(well);
   fleet.add(ill);
   write_step(dir, 1, {"CREATE TABLE one (x integer);", "DROP TABLE one;"});
-  write_step(dir, 2, {"SELECT pg_sleep(0.2); CREATE TABLE two (x integer);", "DROP TABLE two;"});
+  write_step(dir, 2, {"SELECT pg_sleep(0.3); CREATE TABLE two (x integer);", "DROP TABLE two;"});
   fleet.write(dir,
               {"name: canary, select: {stratify: [server]}", "name: rest"},
               "limits: {in_flight: 4, per_server: 1, server_pause: 1m}\n"
@@ -336,8 +336,8 @@ TEST_CASE("a run that was killed is rolled back by what the tenants know, also a
   write_step(dir, 1, {"CREATE TABLE one (x integer);", "DROP TABLE one;"});
   write_step(dir,
              2,
-             {"SELECT pg_sleep(0.1); CREATE TABLE two (x integer);",
-              "SELECT pg_sleep(0.1); DROP TABLE two;"});
+             {"SELECT pg_sleep(0.2); CREATE TABLE two (x integer);",
+              "SELECT pg_sleep(0.2); DROP TABLE two;"});
   write_step(dir, 3, {"CREATE TABLE three (x integer);", "DROP TABLE three;"});
   fleet.write(dir, {"name: canary, select: {count: 2}", "name: rest, in_flight: 2"});
   const std::string before = "stage_back_000";
@@ -360,7 +360,7 @@ TEST_CASE("a run that was killed is rolled back by what the tenants know, also a
     });
     return status;
   };
-  CHECK(kill_when({"upgrade", "--yes"}, "up 0003", 5) == 128 + SIGKILL);
+  CHECK(kill_when({"upgrade", "--yes"}, "up 0003", 4) == 128 + SIGKILL);
   const json run = document(dir, {"runs"}, 0)["runs"][0];
   CHECK(run["state"] == "died");
 
@@ -376,7 +376,7 @@ TEST_CASE("a run that was killed is rolled back by what the tenants know, also a
                     "pg_tables WHERE tablename IN ('one', 'two', 'three')") ==
           (tenant == before ? "one" : ""));
   }
-  CHECK(count("up 0003") >= 5);
+  CHECK(count("up 0003") >= 4);
   CHECK(count("up 0003") == count("down 0003"));
 }
 
