@@ -25,7 +25,7 @@ engine::TenantFault quarantined(const TenantId& id, int starts) {
       fmt::format("tenant '{}' was started {} times, and each time the process died under it",
                   id.value,
                   starts);
-  fault.hint = "Find out what kills the process, then start a new run for this tenant.";
+  fault.hint = "Find out what kills the process, then say drover retry --failed.";
   return fault;
 }
 

@@ -21,9 +21,7 @@ std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
 }
 
 /// What went wrong with this seed; empty: nothing.
-std::string broken_promise(std::uint64_t seed,
-                           Simulation::Sightings& seen,
-                           std::size_t size = 0) {
+std::string broken_promise(std::uint64_t seed, Simulation::Sightings& seen, std::size_t size = 0) {
   Simulation simulation(seed, size);
   try {
     simulation.run();
@@ -84,7 +82,7 @@ TEST_CASE("a rollout keeps its promises, whatever happens to it") {
 TEST_CASE("a rollout over 100,000 tenants keeps them as well") {
   Simulation::Sightings seen;
   const std::uint64_t one = number_from("DROVER_SIMULATION_SEED", 1);
-  const std::uint64_t last = one + number_from("DROVER_SIMULATION_GREAT_SEEDS", 2);
+  const std::uint64_t last = one + number_from("DROVER_SIMULATION_GREAT_SEEDS", 1);
   for (std::uint64_t seed = one; seed < last; ++seed) {
     CAPTURE(seed);
     REQUIRE(broken_promise(seed, seen, 100'000) == "");

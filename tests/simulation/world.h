@@ -54,8 +54,8 @@ struct Outage {
 };
 
 struct World {
-  /// `size` tenants; 0: some dozens, at times some hundreds. In a great fleet as many tenants are in
-  /// trouble as in a small one.
+  /// `size` tenants; 0: some dozens, at times some hundreds. In a great fleet as many tenants are
+  /// in trouble as in a small one.
   explicit World(std::uint64_t seed, std::size_t size = 0);
 
   std::vector<SimulatedTenant> tenants;

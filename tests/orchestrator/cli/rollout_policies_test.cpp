@@ -287,9 +287,11 @@ TEST_CASE("a throttle is felt by a run that is at work", "[cli]") {
   write_step(dir, 1, {"SELECT pg_sleep(0.6); CREATE TABLE one (x integer);", "DROP TABLE one;"});
   fleet.write(dir, {"name: rest, in_flight: 8"});
   const auto at_work = [] {
-    return std::stoi(shared_cluster().value("postgres",
-                                            "SELECT count(*) FROM pg_stat_activity WHERE "
-                                            "datname LIKE 'cli_throttle_%' AND state = 'active'"));
+    return std::stoi(
+        shared_cluster().value("postgres",
+                               "SELECT count(*) FROM pg_stat_activity WHERE "
+                               "datname LIKE 'cli_throttle_%' AND state = 'active' AND "
+                               "query LIKE 'SELECT pg_sleep%'"));
   };
   const auto heard = [&](const std::string& id) {
     return dir.run({"runs", id}).out.find("run_throttled") != std::string::npos;

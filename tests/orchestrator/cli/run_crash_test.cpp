@@ -75,7 +75,10 @@ void kill_often_then_finish(const ProgramDir& dir, const Words& command, std::mt
     killed += child.wait() == 128 + SIGKILL ? 1 : 0;
   }
   REQUIRE(killed > 0);
-  const ProgramResult last = dir.run(command);
+  ProgramResult last = dir.run(command);
+  if (last.out.find("quarantined") != std::string::npos) {  // the same tenant was hit three times
+    last = dir.run({"retry", "--failed"});
+  }
   INFO(last.out << last.err);
   REQUIRE(last.status == 0);
 }
