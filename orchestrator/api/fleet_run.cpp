@@ -492,12 +492,11 @@ std::vector<std::pair<Tenant, TenantStanding>> FleetRun::with_standings(
   std::vector<Tenant> asked;
   for (Tenant& tenant : request_.tenants) {
     const auto planned = planned_from_.find(tenant.id);
+    // What the run has done to one that it had begun with, only a visit tells.
     const bool begun = resumed_ && !untouched_.contains(tenant.id);
-    if (begun) {
-      rest.push_back(std::move(tenant));  // what the run has done to it, only a visit tells
-    } else if (fresh && planned != planned_from_.end()) {
+    if (!begun && fresh && planned != planned_from_.end()) {
       known.emplace_back(std::move(tenant), std::move(planned->second));
-    } else if (by_database[tenant.target.connection] > 1) {
+    } else if (!begun && by_database[tenant.target.connection] > 1) {
       asked.push_back(std::move(tenant));
     } else {
       rest.push_back(std::move(tenant));
@@ -549,6 +548,9 @@ run::RunResult FleetRun::run(run::RunObserver& observer, engine::SteadyTime dead
     begin(store);
     for (const TenantOutcome& vanished : settled_) {
       store.record(TenantFinished{id_, vanished});
+    }
+    for (const std::string& approval : request_.approvals) {
+      store.record(RunEvent{id_, {}, "plan_approved", approval});
     }
   }
   take_starts();

@@ -48,6 +48,7 @@ struct FleetRunRequest {
   std::optional<std::string> rollback_of = {};
   /// What is to be done exactly; then `goal` and `tenants` are its.
   std::optional<Plan> plan = {};
+  std::vector<std::string> approvals = {};  ///< Of the plan, who and when; kept in the journal.
 };
 
 /// What a run will do, read from the tenants; for the question before it.

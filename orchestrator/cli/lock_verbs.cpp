@@ -219,7 +219,7 @@ int exit_of(const FleetLocks& locks) {
                                                                      : ErrorCode::incomplete);
 }
 
-int run_show(Invocation& invocation) {
+int run_lock_show(Invocation& invocation) {
   const auto started = std::chrono::system_clock::now();
   Workspace workspace = workspace_of(invocation.globals);
   const std::vector<Tenant> tenants = chosen_tenants(workspace, invocation);
@@ -328,7 +328,7 @@ std::string words_of(const Tenant& tenant, const engine::LockHolder& holder) {
                      known(holder.state));
 }
 
-int run_release(Invocation& invocation) {
+int run_lock_release(Invocation& invocation) {
   const Arguments& arguments = invocation.arguments;
   ReleaseOrder order{{}, holder_named(arguments.value("id")), std::chrono::system_clock::now()};
   Workspace workspace = workspace_of(invocation.globals);
@@ -371,7 +371,7 @@ VerbSpec lock_show_verb() {
           "  drover lock show --tenant acme -o json\n",
           {},
           VerbSpec::Selectors::yes,
-          run_show};
+          run_lock_show};
 }
 
 VerbSpec lock_release_verb() {
@@ -385,7 +385,7 @@ VerbSpec lock_release_verb() {
            {"--force", Takes::nothing, "", "although a run of the environment is under way"},
            {"--confirm", Takes::value, "NAME", "the environment's name, where it is asked for"}},
           VerbSpec::Selectors::yes,
-          run_release};
+          run_lock_release};
 }
 
 }  // namespace drover::orchestrator::cli

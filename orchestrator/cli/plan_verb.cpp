@@ -17,6 +17,7 @@
 #include "orchestrator/cli/workspace_of.h"
 #include "orchestrator/plan/approvals_file.h"
 #include "orchestrator/plan/plan_file.h"
+#include "orchestrator/plan/utc_time.h"
 
 namespace drover::orchestrator::cli {
 namespace {
@@ -96,11 +97,12 @@ int run_plan(Invocation& invocation) {
   return unfit == 0 ? 0 : static_cast<int>(ErrorCode::incomplete);
 }
 
-/// Throws Error waiting: approval_missing, with what is there and why it does not count.
-void check_approvals(const Plan& plan,
-                     const std::filesystem::path& file,
-                     const RolloutOptions& rollout,
-                     Console& console) {
+/// The approvals that count, as the journal keeps them. Throws Error waiting: approval_missing,
+/// with what is there and why it does not count.
+std::vector<std::string> check_approvals(const Plan& plan,
+                                         const std::filesystem::path& file,
+                                         const RolloutOptions& rollout,
+                                         Console& console) {
   plan::ApprovalRule rule;
   rule.environment = plan.environment;
   rule.digest = plan::digest_of(plan);
@@ -128,6 +130,18 @@ void check_approvals(const Plan& plan,
                     plan.author,
                     file.filename().string()));
   }
+  std::vector<std::string> texts;
+  for (const auto& counted : count.counted) {
+    texts.push_back(
+        fmt::format("{} approved {} at {}{}",
+                    counted.approval.who,
+                    counted.approval.digest,
+                    plan::to_utc_text(counted.approval.at),
+                    counted.approval.key_id.empty()
+                        ? ""
+                        : fmt::format(", signed with key {}", counted.approval.key_id)));
+  }
+  return texts;
 }
 
 int run_apply(Invocation& invocation) {
@@ -142,7 +156,7 @@ int run_apply(Invocation& invocation) {
   const Environment& environment = workspace.environment();
   check_confirmation(environment.name, invocation.arguments.value("confirm"));
   if (environment.rollout && environment.rollout->approvals > 0) {
-    check_approvals(plan, file, *environment.rollout, invocation.console);
+    request.approvals = check_approvals(plan, file, *environment.rollout, invocation.console);
   }
   FleetRun run(workspace, std::move(request));
   run.check();

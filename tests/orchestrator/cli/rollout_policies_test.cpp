@@ -11,6 +11,7 @@
 #include "orchestrator/plan/approvals_file.h"
 #include "orchestrator/plan/plan_file.h"
 #include "orchestrator/plan/signing_key.h"
+#include "orchestrator/plan/utc_time.h"
 #include "tests/orchestrator/cli/program_child.h"
 #include "tests/orchestrator/cli/staged_fleet.h"
 
@@ -276,6 +277,13 @@ TEST_CASE("an approval is good for a while, and never by the author", "[cli]") {
   check_waits(dir, "the approval by bob@desk does not count: by the author");
   approve(bob, now - 30min);
   CHECK(dir.run(kApply).status == 0);
+  // The journal keeps who, when and what.
+  const std::string kept = fmt::format("bob@desk approved {} at {}, signed with key {}",
+                                       digest,
+                                       plan::to_utc_text(now - 30min),
+                                       bob.public_key().key_id());
+  const std::string run = document(dir, {"runs"}, 0)["runs"][0]["run"];
+  CHECK(dir.run({"runs", run}).out.find(kept) != std::string::npos);
 }
 
 TEST_CASE("a throttle is felt by a run that is at work", "[cli]") {
