@@ -7,6 +7,7 @@
 #include "orchestrator/cli/steering.h"
 #include "orchestrator/cli/verbs.h"
 #include "orchestrator/cli/workspace_of.h"
+#include "orchestrator/report/text.h"
 
 namespace drover::orchestrator::cli {
 namespace {
@@ -33,8 +34,9 @@ int run_resume(Invocation& invocation) {
     return 0;
   }
   FleetRun run(workspace, invocation.arguments.optional("run"));
-  invocation.console.say(fmt::format(
-      "going on with run {}: {} tenants are left", run.id().value, run.request().tenants.size()));
+  invocation.console.say(fmt::format("going on with run {}: {} left",
+                                     run.id().value,
+                                     report::count_of(run.request().tenants.size(), "tenant")));
   return run_and_report(workspace, run, invocation);
 }
 
@@ -54,9 +56,9 @@ int run_retry(Invocation& invocation) {
     return 0;
   }
   FleetRun run(workspace, id, RetryFailed::yes);
-  invocation.console.say(fmt::format("going on with run {}: {} tenants are to be tried again",
+  invocation.console.say(fmt::format("going on with run {}: {} to be tried again",
                                      run.id().value,
-                                     run.request().tenants.size()));
+                                     report::count_of(run.request().tenants.size(), "tenant")));
   return run_and_report(workspace, run, invocation);
 }
 

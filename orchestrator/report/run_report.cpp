@@ -114,8 +114,17 @@ std::string next_step(const RunAccount& account) {
   if (well == summary.total()) {
     return {};
   }
-  return fmt::format("Once the cause is gone, run the {} again; it goes on with what is not done",
-                     account.verb);
+  const bool kept =
+      !account.run.empty() && well + summary.count(Outcome::skipped) < summary.total();
+  return kept ? fmt::format(
+                    "Once the cause is gone: drover retry --failed{}; after a migration was "
+                    "mended, the {} again",
+                    environment,
+                    account.verb)
+              : fmt::format(
+                    "Once the cause is gone, run the {} again; it goes on with what is not "
+                    "done",
+                    account.verb);
 }
 
 std::string one_tenant_text(const RunAccount& account) {

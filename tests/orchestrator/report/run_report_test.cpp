@@ -111,7 +111,8 @@ TEST_CASE("the last words of a run say what, how many, why, who and what next", 
       "00:04:11\n"
       "  hint: Ask the blocker to finish, or try again later.\n"
       "\n"
-      "Once the cause is gone, run the upgrade again; it goes on with what is not done\n");
+      "Once the cause is gone: drover retry --failed -e production; after a migration was mended, "
+      "the upgrade again\n");
 }
 
 TEST_CASE("a single tenant is told in one line", "[report]") {
