@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <utility>
 
 #include <fmt/format.h>
@@ -14,6 +13,8 @@ namespace drover::orchestrator::cli {
 namespace {
 
 using Takes = OptionSpec::Takes;
+
+constexpr std::size_t kMostTenants = 1'000'000;
 
 constexpr std::array kGlobals = {
     OptionSpec{"-c,--config", Takes::value, "FILE", "the configuration; default drover.yaml here"},
@@ -63,17 +64,6 @@ OutputFormat output_format(const std::string& name) {
   }
   throw invalid_arguments(fmt::format("'{}' is not an output format", name),
                           nearest_hint(name, known));
-}
-
-std::size_t positive(std::string_view option, const std::string& text) {
-  std::size_t number = 0;
-  const char* const end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, number);
-  if (error != std::errc() || rest != end || number == 0) {
-    throw invalid_arguments(fmt::format("{} takes a whole number above 0, not '{}'", option, text),
-                            fmt::format("Write for example {} 10.", option));
-  }
-  return number;
 }
 
 /// The parts of `lists` between commas, empty ones too: whoever reads them refuses those.
@@ -149,9 +139,7 @@ Globals globals_of(const Arguments& arguments, VerbSpec::Selectors selectors) {
   globals.labels = arguments.values("labels");   // which knows how one is escaped
   globals.servers = arguments.values("server");
   globals.states = parts_of(arguments.values("status"));
-  if (const auto limit = arguments.optional("limit")) {
-    globals.limit = positive("--limit", *limit);
-  }
+  globals.limit = number_given(arguments, "limit", kMostTenants);
   return globals;
 }
 

@@ -2,13 +2,13 @@
 // say yes to a plan, or to the gate of a stage. It travels through the journal.
 
 #include <algorithm>
-#include <charconv>
 
 #include <fmt/format.h>
 
 #include "orchestrator/cli/console.h"
 #include "orchestrator/cli/steering.h"
 #include "orchestrator/cli/verbs.h"
+#include "orchestrator/cli/word_reader.h"
 #include "orchestrator/cli/workspace_of.h"
 #include "orchestrator/plan/approvals_file.h"
 #include "orchestrator/plan/plan_file.h"
@@ -55,16 +55,8 @@ int run_halt(Invocation& invocation) {
 }
 
 int run_throttle(Invocation& invocation) {
-  const std::string text = invocation.arguments.value("concurrency");
   Control control{Control::What::throttle, {}};
-  const auto [end, error] =
-      std::from_chars(text.data(), text.data() + text.size(), control.in_flight);
-  if (error != std::errc() || end != text.data() + text.size() || control.in_flight == 0) {
-    throw Error(ErrorCode::usage,
-                "invalid_arguments",
-                fmt::format("--concurrency takes a whole number of at least 1, not '{}'", text),
-                "Write for example --concurrency 4.");
-  }
+  control.in_flight = number_given(invocation.arguments, "concurrency", kMostAtOnce).value_or(1);
   return send(invocation, control, fmt::format("throttled to {}", control.in_flight));
 }
 

@@ -1,7 +1,6 @@
 // upgrade and downgrade: take tenants to a revision.
 
 #include <algorithm>
-#include <charconv>
 
 #include <fmt/format.h>
 
@@ -14,6 +13,7 @@
 #include "orchestrator/cli/rehearsal.h"
 #include "orchestrator/cli/run_session.h"
 #include "orchestrator/cli/verbs.h"
+#include "orchestrator/cli/word_reader.h"
 #include "orchestrator/cli/workspace_of.h"
 
 namespace drover::orchestrator::cli {
@@ -21,29 +21,13 @@ namespace {
 
 using engine::Direction;
 
-std::optional<std::size_t> number(const Arguments& arguments, const std::string& name) {
-  const std::optional<std::string> text = arguments.optional(name);
-  if (!text) {
-    return std::nullopt;
-  }
-  std::size_t value = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
-  if (error != std::errc() || end != text->data() + text->size() || value == 0 || value > 10'000) {
-    throw Error(ErrorCode::usage,
-                "invalid_arguments",
-                fmt::format("--{} takes a whole number from 1 to 10000, not '{}'", name, *text),
-                fmt::format("Write for example --{} 16.", name));
-  }
-  return value;
-}
-
 FleetRunRequest request_of(const Invocation& invocation, Direction direction) {
   const Arguments& arguments = invocation.arguments;
   FleetRunRequest request;
   request.goal.direction = direction;
   request.goal.target = arguments.optional("revision").value_or("heads");
-  request.in_flight = number(arguments, "in-flight");
-  request.per_server = number(arguments, "per-server");
+  request.in_flight = number_given(arguments, "in-flight", kMostAtOnce);
+  request.per_server = number_given(arguments, "per-server", kMostAtOnce);
   if (arguments.has("single-transaction")) {
     request.transaction = engine::TransactionMode::all;
   }

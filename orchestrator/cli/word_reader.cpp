@@ -1,6 +1,7 @@
 #include "orchestrator/cli/word_reader.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include <fmt/format.h>
@@ -198,6 +199,24 @@ const OptionSpec* option_typed(std::span<const OptionSpec> options, std::string_
     }
   }
   return nullptr;
+}
+
+std::optional<std::size_t> number_given(const Arguments& arguments,
+                                        std::string_view name,
+                                        std::size_t most) {
+  const std::optional<std::string> text = arguments.optional(name);
+  if (!text) {
+    return std::nullopt;
+  }
+  std::size_t number = 0;
+  const char* const end = text->data() + text->size();
+  const auto [rest, error] = std::from_chars(text->data(), end, number);
+  if (error != std::errc() || rest != end || number == 0 || number > most) {
+    throw invalid_arguments(
+        fmt::format("--{} takes a whole number from 1 to {}, not '{}'", name, most, *text),
+        fmt::format("Write for example --{} 10.", name));
+  }
+  return number;
 }
 
 Error invalid_arguments(const std::string& message, std::string hint) {

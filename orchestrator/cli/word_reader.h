@@ -12,6 +12,8 @@
 
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,6 +37,16 @@ std::vector<std::string> typed_names(const OptionSpec& option);
 
 /// The option of `options` that is typed as `name`; nullptr when there is none.
 const OptionSpec* option_typed(std::span<const OptionSpec> options, std::string_view name);
+
+/// As many tenants at once as the configuration may ask for.
+inline constexpr std::size_t kMostAtOnce = 10'000;
+
+/// The whole number that the option `name` (without dashes) was given; nullopt without it.
+///
+/// Throws Error usage: invalid_arguments, where it is none from 1 to `most`.
+std::optional<std::size_t> number_given(const Arguments& arguments,
+                                        std::string_view name,
+                                        std::size_t most);
 
 Error invalid_arguments(const std::string& message, std::string hint);
 
