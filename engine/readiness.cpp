@@ -1,6 +1,7 @@
 #include "engine/readiness.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "engine/sql_value.h"
@@ -126,12 +127,13 @@ DatabaseReadiness decode_readiness(const Exchange& answer, std::size_t count) {
   return result;
 }
 
-OwnedStatement server_facts_statement() {
-  return {std::string(kServer)};
-}
-
-ServerFacts decode_server_facts(const ResultSet& rows) {
-  const std::vector<SqlValue>& row = rows.rows.at(0);
+ServerAnswer read_server_facts(Session& session, const Patience& patience) {
+  const Statement question{kServer};
+  const Exchange answer = session.exchange(std::span(&question, 1), patience);
+  if (!answer.ok()) {
+    return {{}, answer.error};
+  }
+  const std::vector<SqlValue>& row = answer.results.at(0).rows.at(0);
   ServerFacts facts;
   facts.connections_allowed = integer_of(row.at(0));
   facts.connections_used = integer_of(row.at(1));
@@ -142,7 +144,7 @@ ServerFacts decode_server_facts(const ResultSet& rows) {
   facts.sees_others = truth_of(row.at(4));
   facts.local = truth_of(row.at(5));
   facts.data_directory = text_of(row.at(6));
-  return facts;
+  return {std::move(facts), std::nullopt};
 }
 
 std::int64_t ServerFacts::connections_free() const noexcept {

@@ -5,7 +5,7 @@
 /// and nothing is waited for: sizes of schemas are the server's own estimate (pg_class.relpages, of
 /// the last VACUUM or ANALYZE), since asking for the true one waits for whoever changes the table.
 ///
-/// Thread safety: pure functions.
+/// Thread safety: pure functions, and one that talks over one session.
 
 #pragma once
 
@@ -63,7 +63,12 @@ struct ServerFacts {
   std::int64_t connections_free() const noexcept;
 };
 
-OwnedStatement server_facts_statement();
-ServerFacts decode_server_facts(const ResultSet& rows);
+struct ServerAnswer {
+  ServerFacts facts;              ///< Without an error,
+  std::optional<SqlError> error;  ///< ... and why they could not be asked.
+};
+
+/// Asks over `session`; one message.
+ServerAnswer read_server_facts(Session& session, const Patience& patience);
 
 }  // namespace drover::engine

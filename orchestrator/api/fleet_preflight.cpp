@@ -186,13 +186,13 @@ class Preflight {
         return;
       }
     }
-    const engine::Exchange answer = ask(session, {engine::server_facts_statement()});
+    engine::ServerAnswer answer = engine::read_server_facts(session, patience_);
     const std::lock_guard lock(findings_mutex_);
-    if (!answer.ok() || answer.results.front().rows.empty()) {
+    if (answer.error) {
       servers_.erase(server);
-      return;
+    } else {
+      servers_[server] = std::move(answer.facts);
     }
-    servers_[server] = engine::decode_server_facts(answer.results.front());
   }
 
   engine::Exchange ask(engine::Session& session,

@@ -212,14 +212,11 @@ std::optional<std::size_t> FleetProbe::free_connections(const Tenant& any_tenant
   if (!opened.session) {
     return std::nullopt;
   }
-  const engine::OwnedStatement question = engine::server_facts_statement();
-  const engine::Statement statement = question.view();
-  const engine::Exchange answer = opened.session->exchange(std::span(&statement, 1), patience);
-  if (!answer.ok()) {
+  const engine::ServerAnswer answer = engine::read_server_facts(*opened.session, patience);
+  if (answer.error) {
     return std::nullopt;
   }
-  const engine::ServerFacts facts = engine::decode_server_facts(answer.results.front());
-  return static_cast<std::size_t>(std::max<std::int64_t>(facts.connections_free(), 1));
+  return static_cast<std::size_t>(std::max<std::int64_t>(answer.facts.connections_free(), 1));
 }
 
 }  // namespace drover::orchestrator

@@ -54,14 +54,11 @@ void check_postgres(Workspace& workspace, const Tenant& tenant, std::vector<Chec
                       "before version 14 a server does not notice a dead client; revisions go one "
                       "at a time"});
   }
-  const engine::OwnedStatement question = engine::server_facts_statement();
-  const engine::Statement statement = question.view();
-  const engine::Exchange answer = opened.session->exchange(std::span(&statement, 1), patience);
-  if (!answer.ok()) {
-    checks.push_back({server, Finding::bad, answer.error->message});
+  const auto [facts, error] = engine::read_server_facts(*opened.session, patience);
+  if (error) {
+    checks.push_back({server, Finding::bad, error->message});
     return;
   }
-  const engine::ServerFacts facts = engine::decode_server_facts(answer.results.front());
   checks.push_back(
       {server,
        facts.connections_free() > 0 ? Finding::good : Finding::bad,
