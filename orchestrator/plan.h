@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -86,5 +87,8 @@ struct Plan {
 
   bool operator==(const Plan&) const = default;
 };
+
+/// How many tenants each revision is to go up or down on.
+std::map<engine::RevisionId, std::size_t> tenants_by_revision(const Plan& plan);
 
 }  // namespace drover::orchestrator

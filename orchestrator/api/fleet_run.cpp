@@ -266,22 +266,25 @@ void FleetRun::refuse_batches() const {
   }
 }
 
-/// One tenant that cannot go back stops the downgrade for all of them, before anything is undone.
+/// One tenant that cannot go back stops all of them, before anything is undone. A plan tells what
+/// will be; without one the tenants are asked.
 void FleetRun::refuse_irreversible(engine::SteadyTime deadline) {
-  if (request_.goal.direction == engine::Direction::up || request_.rollback_of) {
-    return;  // a rollback's plan says what it undoes
+  if (request_.goal.direction == engine::Direction::up) {
+    return;
   }
-  for (const auto& [id, count] : forecast({deadline, {}}).revisions) {
+  for (const auto& [id, count] :
+       plan_ ? tenants_by_revision(*plan_) : forecast({deadline, {}}).revisions) {
     const engine::Migration& migration = *migrations_->find(id);
     if (migration.irreversible) {
-      throw Error(ErrorCode::usage,
-                  "irreversible",
-                  fmt::format("revision '{}' cannot be undone, and {} tenants have it: {}",
-                              id.value,
-                              count,
-                              *migration.irreversible),
-                  "Go down only to a revision after it, or restore a backup.",
-                  {migration.source.generic_string(), 0, 0});
+      const std::string whose =
+          request_.rollback_of ? "" : fmt::format(", and {} tenants have it", count);
+      throw Error(
+          ErrorCode::usage,
+          "irreversible",
+          fmt::format(
+              "revision '{}' cannot be undone{}: {}", id.value, whose, *migration.irreversible),
+          "Go down only to a revision after it, or restore a backup.",
+          {migration.source.generic_string(), 0, 0});
     }
   }
 }
@@ -532,10 +535,9 @@ engine::ExecutorOptions FleetRun::executor_options() const {
 
 const Plan* FleetRun::prepare(engine::SteadyTime deadline) {
   if (!prepared_ && !resumed_) {
-    refuse_irreversible(deadline);
     check_fleet_requirements(deadline);
     plan_stages(deadline);
-    refuse_irreversible_steps();
+    refuse_irreversible(deadline);
     prepared_ = true;
   }
   return plan_ ? &*plan_ : nullptr;

@@ -129,7 +129,6 @@ class FleetRun {
   bool find_target(const TenantStanding& standing);
   void take_targets_of_plan();
   void leave_changed_since_run(std::vector<TenantStanding>& standings);
-  void refuse_irreversible_steps() const;
   void check_fleet_requirements(engine::SteadyTime deadline);
   void check_plan() const;
   void plan_stages(engine::SteadyTime deadline);

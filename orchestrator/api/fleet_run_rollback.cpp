@@ -162,23 +162,4 @@ void FleetRun::take_targets_of_plan() {
   }
 }
 
-/// Named before anything is undone.
-void FleetRun::refuse_irreversible_steps() const {
-  if (!plan_ || plan_->direction == engine::Direction::up) {
-    return;
-  }
-  for (const PlannedRevision& revision : plan_->revisions) {
-    const engine::Migration* const migration = migrations_->find(revision.id);
-    if (migration != nullptr && migration->irreversible) {
-      throw Error(
-          ErrorCode::usage,
-          "irreversible",
-          fmt::format(
-              "revision '{}' cannot be undone: {}", revision.id.value, *migration->irreversible),
-          "Go down only to a revision after it, or restore a backup.",
-          {revision.file, 0, 0});
-    }
-  }
-}
-
 }  // namespace drover::orchestrator

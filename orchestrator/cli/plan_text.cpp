@@ -62,21 +62,14 @@ std::string waves_table(const Plan& plan) {
 }
 
 std::string revisions_table(const Plan& plan) {
-  std::map<std::string, std::size_t> tenants;
-  for (const PlannedTenant& tenant : plan.tenants) {
-    if (tenant.unfit.empty()) {
-      for (const engine::RevisionId& id : plan.step_lists.at(tenant.steps)) {
-        ++tenants[id.value];
-      }
-    }
-  }
+  std::map<engine::RevisionId, std::size_t> tenants = tenants_by_revision(plan);
   report::Table table({{"REVISION"}, {"TENANTS", Column::Align::right}, {"FILE"}, {"NOTE"}});
   for (const PlannedRevision& revision : plan.revisions) {
     std::string note = revision.transactional ? "" : "not in a transaction";
     if (revision.irreversible) {
       note += note.empty() ? "cannot be undone" : ", cannot be undone";
     }
-    table.add({revision.id.value, std::to_string(tenants[revision.id.value]), revision.file, note});
+    table.add({revision.id.value, std::to_string(tenants[revision.id]), revision.file, note});
   }
   return table.empty() ? "no tenant has anything to do\n" : table.written(data_width());
 }
