@@ -2,10 +2,12 @@
 
 #pragma once
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <fmt/format.h>
@@ -124,6 +126,52 @@ inline void make_schemas(const ProgramDir& dir,
   write_settings(
       dir,
       fmt::format("schemas: {{database: \"{}\", match: \"t_*\"}}", cluster.conninfo(database)));
+}
+
+/// Waits until `ready`, which another process brings about, or fails the test.
+template <typename Ready>
+void wait_until(Ready ready, std::chrono::seconds most = std::chrono::seconds(60)) {
+  const auto deadline = std::chrono::steady_clock::now() + most;
+  while (!ready()) {
+    REQUIRE(std::chrono::steady_clock::now() < deadline);
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+}
+
+/// The `rollout:` of an environment with `stages`, each an item of the list; `keys` stand beside
+/// them.
+inline std::string rollout_of(const std::vector<std::string>& stages,
+                              const std::string& keys = "") {
+  std::string rollout = "    rollout:\n" + keys + "      stages:\n";
+  for (const std::string& stage : stages) {
+    rollout += "        - {" + stage + "}\n";
+  }
+  return rollout;
+}
+
+/// Files a, b, ... and stages for them; `stages` are the items of the list, `keys` those of the
+/// rollout beside them, `more` those of the environment.
+inline void write_rollout(const ProgramDir& dir,
+                          int files,
+                          const std::vector<std::string>& stages,
+                          const std::string& keys = "",
+                          const std::string& more = "") {
+  write_files(dir, files, "");
+  write_settings(
+      dir, "sqlite: fleet/*.db", "    auto_migrate: true\n" + more + rollout_of(stages, keys));
+}
+
+/// "a applied, b not_started", of a run.
+inline std::string outcomes(const json& answer) {
+  std::map<std::string, std::string> sorted;
+  for (const json& tenant : answer["tenants"]) {
+    sorted[tenant["id"]] = tenant["outcome"];
+  }
+  std::string text;
+  for (const auto& [id, outcome] : sorted) {
+    text += (text.empty() ? "" : ", ") + id + " " + outcome;
+  }
+  return text;
 }
 
 }  // namespace drover::test::fleet

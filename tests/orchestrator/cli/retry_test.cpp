@@ -20,16 +20,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// Waits until `ready`, which another process brings about, or fails the test.
-template <typename Ready>
-void wait_until(Ready ready) {
-  const auto deadline = std::chrono::steady_clock::now() + 30s;
-  while (!ready()) {
-    REQUIRE(std::chrono::steady_clock::now() < deadline);
-    std::this_thread::sleep_for(20ms);
-  }
-}
-
 std::string outcome_of(const json& run, const std::string& id) {
   for (const json& tenant : run["tenants"]) {
     if (tenant["id"] == id) {

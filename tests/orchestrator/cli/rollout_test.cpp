@@ -22,32 +22,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// Files a, b, ... and stages for them; `stages` are the items of the list.
-void write_rollout(const ProgramDir& dir,
-                   int files,
-                   const std::vector<std::string>& stages,
-                   const std::string& keys = "") {
-  write_files(dir, files, "");
-  std::string rollout = "    rollout:\n" + keys + "      stages:\n";
-  for (const std::string& stage : stages) {
-    rollout += "        - {" + stage + "}\n";
-  }
-  write_settings(dir, "sqlite: fleet/*.db", "    auto_migrate: true\n" + rollout);
-}
-
-/// "a applied, b not_started", of the last run.
-std::string outcomes(const json& answer) {
-  std::map<std::string, std::string> sorted;
-  for (const json& tenant : answer["tenants"]) {
-    sorted[tenant["id"]] = tenant["outcome"];
-  }
-  std::string text;
-  for (const auto& [id, outcome] : sorted) {
-    text += (text.empty() ? "" : ", ") + id + " " + outcome;
-  }
-  return text;
-}
-
 json upgrade(const ProgramDir& dir, int status) {
   return document(dir, {"upgrade", "--yes"}, status);
 }
@@ -58,16 +32,6 @@ std::string state_of_last_run(const ProgramDir& dir) {
 
 void execute(const ProgramDir& dir, const std::string& tenant, const std::string& sql) {
   ask_file(dir, tenant, sql);
-}
-
-/// Waits until `ready`, which another process brings about, or fails the test.
-template <typename Ready>
-void wait_until(Ready ready) {
-  const auto deadline = std::chrono::steady_clock::now() + 30s;
-  while (!ready()) {
-    REQUIRE(std::chrono::steady_clock::now() < deadline);
-    std::this_thread::sleep_for(20ms);
-  }
 }
 
 }  // namespace

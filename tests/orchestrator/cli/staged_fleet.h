@@ -18,16 +18,6 @@
 
 namespace drover::test::fleet {
 
-/// Waits until `ready`, which another process brings about, or fails the test.
-template <typename Ready>
-void wait_until(Ready ready, std::chrono::seconds most = std::chrono::seconds(60)) {
-  const auto deadline = std::chrono::steady_clock::now() + most;
-  while (!ready()) {
-    REQUIRE(std::chrono::steady_clock::now() < deadline);
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-}
-
 /// One row of a tenant's history: "up 0001", and when, as a text that sorts like time.
 struct Event {
   std::string what;
@@ -76,11 +66,7 @@ class StagedFleet {
              const std::vector<std::string>& stages,
              const std::string& more = "",
              const std::string& keys = "") const {
-    std::string rollout = "    rollout:\n" + keys + "      stages:\n";
-    for (const std::string& stage : stages) {
-      rollout += "        - {" + stage + "}\n";
-    }
-    write_settings(dir, sources_, rollout + more);
+    write_settings(dir, sources_, rollout_of(stages, keys) + more);
   }
 
   std::size_t size() const noexcept { return tenants_.size(); }
