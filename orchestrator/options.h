@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -107,15 +108,33 @@ struct TenantSource {
 enum class IdStyle { numbered, random };
 enum class TransactionMode { per_revision, all };
 
-/// What must be saved before a tenant is changed.
+/// What must be saved before a tenant is changed, how, and for how long it is kept.
 struct BackupOptions {
-  enum class Policy { none, required };
-  enum class Provider { pg_dump, sqlite, template_copy, command };
-  Policy policy = Policy::required;
-  Provider provider = Provider::pg_dump;
-  std::filesystem::path directory;
-  std::optional<std::chrono::milliseconds> max_age;  ///< nullopt: always make a new one.
+  enum class Provider {
+    pg_dump,        ///< Of PostgreSQL tenants; the default.
+    sqlite,         ///< The online backup of SQLite; of every SQLite tenant unless `command`.
+    template_copy,  ///< CREATE DATABASE ... TEMPLATE, in maintenance only.
+    command,        ///< A program of the user's.
+  };
+  BackupPolicy policy = BackupPolicy::required;
+  std::optional<Provider> provider;  ///< Nullopt: what fits the tenant's dialect.
+  std::filesystem::path directory;   ///< Empty for providers that keep their backups elsewhere.
+  std::optional<std::chrono::milliseconds> max_age;           ///< Nullopt: always make a new one.
+  std::chrono::milliseconds deadline{std::chrono::hours(1)};  ///< For one tenant.
+  std::size_t in_flight = 4;                                  ///< Backups at a time,
+  std::size_t per_server = 2;                                 ///< ... and of one server.
+  std::string compress = {};           ///< As pg_dump -Z takes it; empty: pg_dump's own default.
+  std::filesystem::path tools;         ///< Where pg_dump and pg_restore are; empty: PATH.
+  std::uint64_t large = 10ULL << 30U;  ///< Bytes from which a tenant is dumped in parallel,
+  std::size_t jobs = 4;                ///< ... by so many connections.
+  bool maintenance = false;            ///< Users may be disconnected (template_copy).
+  std::vector<std::string> command;    ///< Makes a backup; see backup/command_provider.h.
+  std::vector<std::string> restore_command;  ///< Puts one back.
+  std::size_t keep_count = 7;                ///< The newest of a tenant stay anyway,
+  std::chrono::milliseconds keep_age{std::chrono::hours(24 * 14)};  ///< ... and what is younger.
   Place place;
+
+  bool operator==(const BackupOptions&) const = default;
 };
 
 struct Environment {

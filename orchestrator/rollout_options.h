@@ -110,6 +110,21 @@ struct Window {
   std::string zone;  ///< "Europe/Berlin"
 };
 
+/// Whether a tenant may be changed without a proven backup.
+enum class BackupPolicy {
+  none,         ///< None is made.
+  best_effort,  ///< One is made; without one the tenant is changed all the same, and told.
+  required,     ///< Without one the tenant is left as it is.
+};
+
+/// What becomes of a tenant that fails for good in the middle of a revision: when parts of it that
+/// no transaction takes back are done.
+enum class OnPartial {
+  stop,       ///< It stays as it is, for people to look at.
+  downgrade,  ///< What was begun is undone, down to where the run found it.
+  restore,    ///< Its backup of this run is put back.
+};
+
 struct Stage {
   std::string name;
   Selection select;
@@ -122,6 +137,9 @@ struct Stage {
   std::optional<std::chrono::milliseconds> progress_deadline;  ///< Nobody done for so long: pause.
   Gate gate;
   std::optional<Window> window;
+  std::optional<BackupPolicy> backup;                       ///< Nullopt: as the environment says,
+  std::optional<std::chrono::milliseconds> backup_max_age;  ///< ... and so here.
+  OnPartial on_partial = OnPartial::stop;
   Place place;
 };
 

@@ -115,6 +115,8 @@ std::string window_text(const Window& window) {
 
 std::string stage_text(const Stage& stage) {
   constexpr std::string_view kOrders[] = {"slowest", "smallest", "listed"};
+  constexpr std::string_view kBackupPolicies[] = {"none", "best_effort", "required"};
+  constexpr std::string_view kOnPartial[] = {"stop", "downgrade", "restore"};
   Parts parts;
   parts.add("name", quoted(stage.name)).add(select_text(stage));
   parts.add("in_flight", stage.in_flight).add("per_server", stage.per_server);
@@ -132,6 +134,15 @@ std::string stage_text(const Stage& stage) {
   }
   if (stage.window) {
     parts.add(window_text(*stage.window));
+  }
+  if (stage.backup) {
+    parts.add("backup", kBackupPolicies[static_cast<std::size_t>(*stage.backup)]);
+  }
+  if (stage.backup_max_age) {
+    parts.add("backup_max_age", stage.backup_max_age->count());
+  }
+  if (stage.on_partial != OnPartial::stop) {
+    parts.add("on_partial", kOnPartial[static_cast<std::size_t>(stage.on_partial)]);
   }
   return parts.text("stage");
 }

@@ -229,7 +229,7 @@ void FleetRun::check() {
 /// A canary stage or a required backup that is silently left out would be a broken promise.
 void FleetRun::refuse_what_is_not_there() const {
   const Environment& environment = workspace_.environment();
-  if (environment.backup && environment.backup->policy == BackupOptions::Policy::required) {
+  if (environment.backup && environment.backup->policy == BackupPolicy::required) {
     throw not_supported("take backups before a change",
                         "Set `backup: {policy: none}` and take them by other means.");
   }

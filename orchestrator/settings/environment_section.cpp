@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "orchestrator/settings/backup_section.h"
 #include "orchestrator/settings/rollout_section.h"
 #include "orchestrator/settings/scalar_settings.h"
 #include "orchestrator/settings/tenant_sources.h"

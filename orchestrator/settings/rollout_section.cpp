@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "orchestrator/settings/backup_section.h"
 #include "orchestrator/settings/gate_section.h"
 #include "orchestrator/settings/section.h"
 
@@ -15,12 +16,11 @@ namespace {
 
 constexpr std::size_t kMostTenants = 1'000'000;
 constexpr std::size_t kMostPlanApprovals = 10;
-const std::vector<std::string> kPolicies = {"none", "required"};
-const std::vector<std::string> kProviders = {"pg_dump", "sqlite", "template_copy", "command"};
 
 // In the order of their enumerators.
 const std::vector<std::string> kStrata = {"server", "version", "size"};
 const std::vector<std::string> kOrders = {"slowest", "smallest", "listed"};
+const std::vector<std::string> kOnPartial = {"stop", "downgrade", "restore"};
 const std::vector<std::string> kLateJoiners = {"ignore", "append", "stop"};
 
 Amount to_amount(const Given& given) {
@@ -124,7 +124,9 @@ Stage read_stage(const YamlNode& node,
                          "budget",
                          "progress_deadline",
                          "gate",
-                         "window"});
+                         "window",
+                         "backup",
+                         "on_partial"});
   Stage stage;
   stage.place = section.place();
   stage.name = to_text(section.required("name"));
@@ -148,6 +150,12 @@ Stage read_stage(const YamlNode& node,
   }
   if (const YamlNode* const window = section.value("window")) {
     stage.window = read_window(*window, section.name_of("window"));
+  }
+  if (const YamlNode* const backup = section.value("backup")) {
+    read_stage_backup(*backup, section.name_of("backup"), stage);
+  }
+  if (const std::optional<Given> on_partial = section.given("on_partial")) {
+    stage.on_partial = static_cast<OnPartial>(to_choice(*on_partial, kOnPartial));
   }
   return stage;
 }
@@ -247,29 +255,6 @@ void read_run_budget(const YamlNode& node, const std::string& name, RolloutOptio
 }
 
 }  // namespace
-
-BackupOptions read_backup(const YamlNode& node,
-                          const std::string& name,
-                          const SectionReader& reader) {
-  const Section section(node, name, {"policy", "provider", "directory", "max_age"});
-  BackupOptions backup;
-  backup.place = section.place();
-  backup.policy = to_choice(section.required("policy"), kPolicies) == 0
-                      ? BackupOptions::Policy::none
-                      : BackupOptions::Policy::required;
-  if (const std::optional<Given> provider = section.given("provider")) {
-    backup.provider = static_cast<BackupOptions::Provider>(to_choice(*provider, kProviders));
-  }
-  if (const std::optional<Given> directory = section.given("directory")) {
-    backup.directory = reader.path(*directory);
-  } else if (backup.policy == BackupOptions::Policy::required) {
-    section.required("directory");
-  }
-  if (const std::optional<Given> max_age = section.given("max_age")) {
-    backup.max_age = to_duration(*max_age, std::chrono::seconds(1));
-  }
-  return backup;
-}
 
 RolloutOptions read_rollout(const YamlNode& node,
                             const std::string& name,

@@ -1,4 +1,4 @@
-/// The `backup:` and `rollout:` sections of an environment.
+/// The `rollout:` section of an environment.
 ///
 /// Thread safety: one thread at a time. Errors: see section.h and given.h; a stage that raises a
 /// limit, two stages of one name or with one tenant, and stages that leave tenants out, or take
@@ -13,10 +13,6 @@
 #include "orchestrator/settings/yaml_document.h"
 
 namespace drover::orchestrator::settings {
-
-BackupOptions read_backup(const YamlNode& node,
-                          const std::string& name,
-                          const SectionReader& reader);
 
 /// `limits` are those of the environment: a stage can only lower them.
 RolloutOptions read_rollout(const YamlNode& node,

@@ -846,7 +846,7 @@ const std::vector<BadFile> kBadFiles = {
      "invalid_setting",
      "4:22",
      "environments.dev.backup.policy is 'always', which is not known",
-     "Known are none and required."},
+     "Known are none, best_effort and required."},
     {"a rollout without stages",
      "environments:\n  dev:\n    tenants: [{sqlite: 'dev/*.db'}]\n    rollout: {budget: "
      "{fingerprint: 3}}\n",

@@ -16,6 +16,7 @@ using namespace std::chrono_literals;
 using drover::Error;
 using drover::orchestrator::Amount;
 using drover::orchestrator::BackupOptions;
+using drover::orchestrator::BackupPolicy;
 using drover::orchestrator::CommandSource;
 using drover::orchestrator::DatabasesSource;
 using drover::orchestrator::Environment;
@@ -176,7 +177,7 @@ TEST_CASE("the manual's backup and rollout are understood") {
   World world;
   const Environment production = world.load(kManual).options.environments.at("production");
   REQUIRE(production.backup);
-  CHECK(production.backup->policy == BackupOptions::Policy::required);
+  CHECK(production.backup->policy == BackupPolicy::required);
   CHECK(production.backup->provider == BackupOptions::Provider::pg_dump);
   CHECK(production.backup->directory == "/var/backups/drover");
   CHECK(production.backup->max_age == 30min);
