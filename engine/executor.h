@@ -22,6 +22,7 @@
 #include "engine/blocker_watch.h"
 #include "engine/clock.h"
 #include "engine/fault.h"
+#include "engine/history.h"
 #include "engine/migration_set.h"
 #include "engine/session.h"
 #include "engine/tenant_plan.h"
@@ -81,10 +82,16 @@ struct RehearsalOutcome {
   std::optional<TenantFault> fault;
 };
 
-/// What a caller may watch while a tenant is under way. Called on the caller's thread.
+/// What a caller may watch while a tenant is under way, and where it has a word. Called on the
+/// caller's thread.
 struct ApplyObserver {
   std::function<void(const RevisionId&, Direction)> on_revision;
   std::function<void(const TenantFault&)> on_retry;
+
+  /// Asked under the tenant's lock, before the first message that changes something there, with
+  /// what its history says; may take long (a backup). A fault that it returns ends the tenant's
+  /// turn with nothing written. Asked again when somebody else has changed the tenant meanwhile.
+  std::function<std::optional<TenantFault>(const History&, const Patience&)> before_change;
 };
 
 class Executor {

@@ -214,7 +214,22 @@ bool Journey::plan() {
   if (steps_.empty()) {
     outcome_.kind = applied_ == start_ ? ApplyOutcome::Kind::current : ApplyOutcome::Kind::applied;
   }
-  return !steps_.empty();
+  return !steps_.empty() && cleared();
+}
+
+/// Whether the caller lets the first change happen. Nothing is written where it does not, not even
+/// to the tenant's own log.
+bool Journey::cleared() {
+  if (!observer_.before_change || cleared_at_ == epoch_) {
+    return true;
+  }
+  outcome_.fault = patience_is_over() ? out_of_patience()
+                                      : observer_.before_change(tenant_.history(), patience_);
+  cleared_at_ = epoch_;
+  if (outcome_.fault) {
+    outcome_.kind = half_done() ? ApplyOutcome::Kind::partial : ApplyOutcome::Kind::failed;
+  }
+  return !outcome_.fault;
 }
 
 void Journey::start_on(std::vector<Step> steps) {

@@ -65,6 +65,7 @@ class Journey {
   void add_this_runs_work(RevisionSet& start) const;
   std::optional<TenantFault> changed_since_plan() const;
   bool plan();
+  bool cleared();
   void start_on(std::vector<Step> steps);
   Next run_plan();
   Next run_unit();
@@ -153,6 +154,9 @@ class Journey {
   bool statements_done_ = false;         ///< Statements of the unit under way are done and stay.
   bool sent_alone_ = false;              ///< The statement that was last sent alone took effect.
   bool timeouts_off_ = false;            ///< The session runs without timeouts.
+
+  std::optional<std::int64_t> cleared_at_;  ///< The epoch that before_change agreed to, and our own
+                                            ///< changes after it.
 
   int unit_attempts_ = 0;  ///< Of the unit under way.
   int replans_ = 0;

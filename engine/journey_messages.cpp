@@ -214,6 +214,9 @@ void Journey::advance(const std::vector<Line>& lines, std::size_t lines_done) {
 
 void Journey::unit_finished() {
   ++epoch_;
+  if (cleared_at_) {
+    ++*cleared_at_;
+  }
   unit_attempts_ = 0;
   replans_ = 0;
   reconnects_ = 0;

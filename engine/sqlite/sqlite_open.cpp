@@ -21,6 +21,22 @@ FileCheck refused(int code, std::string message, std::string hint) {
           error_with(SqlError::Origin::connection, code, std::move(message), std::move(hint))};
 }
 
+/// `name` is for SQLite, `path` for messages.
+Opened open_named(const std::string& name, const std::string& path, int flags) {
+  sqlite3* raw = nullptr;
+  const int code = sqlite3_open_v2(
+      name.c_str(), &raw, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+  Opened opened{Database(raw), std::nullopt};
+  if (code != SQLITE_OK) {
+    opened.error = error_with(SqlError::Origin::connection,
+                              code,
+                              fmt::format("cannot open '{}': {}", path, sqlite3_errstr(code)),
+                              "");
+    opened.database.reset();
+  }
+  return opened;
+}
+
 }  // namespace
 
 FileCheck check_file(const std::string& path, const OpenOptions& options) {
@@ -56,21 +72,21 @@ FileCheck check_file(const std::string& path, const OpenOptions& options) {
 }
 
 Opened open_file(const std::string& path, FileState state) {
-  int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-  flags |= state == FileState::to_be_made ? SQLITE_OPEN_CREATE : 0;
   // Absolute, so that ":memory:" and "file:..." are names of files like any other.
-  const std::string absolute = std::filesystem::absolute(path);
-  sqlite3* raw = nullptr;
-  const int code = sqlite3_open_v2(absolute.c_str(), &raw, flags, nullptr);
-  Opened opened{Database(raw), std::nullopt};
-  if (code != SQLITE_OK) {
-    opened.error = error_with(SqlError::Origin::connection,
-                              code,
-                              fmt::format("cannot open '{}': {}", path, sqlite3_errstr(code)),
-                              "");
-    opened.database.reset();
+  const int make = state == FileState::to_be_made ? SQLITE_OPEN_CREATE : 0;
+  return open_named(std::filesystem::absolute(path), path, SQLITE_OPEN_READWRITE | make);
+}
+
+Opened open_stored(const std::string& path) {
+  FileCheck check = check_file(path, {});
+  if (check.error) {
+    return {nullptr, std::move(check.error)};
   }
-  return opened;
+  std::string uri = "file://";  // https://www.sqlite.org/uri.html
+  for (const char c : std::filesystem::absolute(path).string()) {
+    uri += c == '%' || c == '?' || c == '#' ? fmt::format("%{:02x}", c) : std::string(1, c);
+  }
+  return open_named(uri + "?immutable=1", path, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
 }
 
 }  // namespace drover::engine::sqlite

@@ -32,4 +32,7 @@ struct Opened {
 /// written.
 Opened open_file(const std::string& path, FileState state);
 
+/// Opens a file that nobody writes, to read it: nothing is locked, and no file is made beside it.
+Opened open_stored(const std::string& path);
+
 }  // namespace drover::engine::sqlite
