@@ -180,6 +180,22 @@ TenantFault fault_from(const SqlError& error, std::string_view doing) {
   return fault;
 }
 
+TenantFault fault_from(const std::exception& thrown) {
+  TenantFault fault;
+  fault.message = thrown.what();
+  if (const auto* const error = dynamic_cast<const Error*>(&thrown)) {
+    fault.code = error->code();
+    fault.kind = error->kind_name();
+    fault.hint = error->hint();
+    fault.place = error->place();
+    return fault;
+  }
+  fault.code = ErrorCode::internal;
+  fault.kind = "internal_error";
+  fault.hint = "This is a bug in Drover; please report it with this message.";
+  return fault;
+}
+
 std::string fingerprint_of(const TenantFault& fault) {
   return fmt::format(
       "{}:{}:{}:{}", fault.kind, fault.sqlstate, fault.revision, normalised(fault.message));

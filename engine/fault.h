@@ -8,6 +8,7 @@
 
 #pragma once
 
+#include <exception>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -53,6 +54,10 @@ FaultKind fault_kind_of(const SqlError& error);
 
 /// `error` as a fault of the tenant; `doing` is put before the server's words: "revision '0004'".
 TenantFault fault_from(const SqlError& error, std::string_view doing);
+
+/// What was thrown on a tenant's thread, as its fault: an Error with its own words, anything else
+/// as a bug of ours.
+TenantFault fault_from(const std::exception& thrown);
 
 /// A text that is equal for equal causes: kind, sqlstate and the message with numbers and quoted
 /// names taken out. Groups "37 tenants, one cause".

@@ -11,6 +11,26 @@ constexpr std::string_view kProviders[] = {"pg_dump", "sqlite", "template_copy",
 
 }  // namespace
 
+bool serves(const Backup& backup,
+            const BackupSubject& subject,
+            const BackupWanted& wanted,
+            WallTime now) {
+  // One without a uid was made before the tenant's history was.
+  const bool same_tenant =
+      backup.tenant == subject.tenant.id &&
+      (backup.uid == subject.uid || (backup.uid.empty() && wanted.changed_by_run));
+  const bool same_history = backup.epoch == subject.epoch && backup.heads == subject.heads;
+  const bool same_run = !backup.run.empty() && backup.run == subject.run;
+  if (!same_tenant || backup.environment != subject.environment) {
+    return false;
+  }
+  if (same_run && (same_history || wanted.changed_by_run)) {
+    return true;
+  }
+  return !wanted.changed_by_run && same_history && wanted.max_age &&
+         now - backup.started <= *wanted.max_age;
+}
+
 std::string_view name_of(BackupOptions::Provider provider) noexcept {
   return kProviders[static_cast<std::size_t>(provider)];
 }

@@ -72,6 +72,19 @@ struct Backup {
   bool operator==(const Backup&) const = default;
 };
 
+/// What a backup that is there must be to stand for one of now.
+struct BackupWanted {
+  std::optional<std::chrono::milliseconds> max_age;  ///< Nullopt: of this run.
+  bool changed_by_run = false;  ///< The run has changed the tenant already: what counts is before.
+};
+
+/// Whether `backup` saves what a change of `subject` at `now` could harm: one of the same run, from
+/// before its first change; or one young enough, with the history where it is now.
+bool serves(const Backup& backup,
+            const BackupSubject& subject,
+            const BackupWanted& wanted,
+            WallTime now);
+
 /// Points to static storage: "pg_dump", "template_copy" ...
 std::string_view name_of(BackupOptions::Provider provider) noexcept;
 std::optional<BackupOptions::Provider> provider_named(std::string_view name) noexcept;

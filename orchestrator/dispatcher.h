@@ -60,6 +60,21 @@ class ServerProbe {
                                                       const engine::Patience& patience) = 0;
 };
 
+/// Does ahead of a tenant's turn what its turn needs (its backup). Nothing here blocks.
+class TenantPreparer {
+ public:
+  TenantPreparer() = default;
+  TenantPreparer(const TenantPreparer&) = delete;
+  TenantPreparer& operator=(const TenantPreparer&) = delete;
+  virtual ~TenantPreparer() = default;
+
+  /// How many tenants that wait for their turn it wants to hear of.
+  virtual std::size_t looks_ahead() const noexcept = 0;
+
+  /// `tenant` will have its turn soon. May be called again for one; never throws.
+  virtual void prepare(const Tenant& tenant) = 0;
+};
+
 /// One tenant's turn. The tenant outlives it.
 struct Assignment {
   const Tenant* tenant = nullptr;

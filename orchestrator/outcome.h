@@ -37,6 +37,9 @@ std::string_view name_of(Outcome outcome) noexcept;
 /// The outcome called `name`, or nullopt.
 std::optional<Outcome> outcome_named(std::string_view name) noexcept;
 
+/// TenantOutcome::reason of a tenant that was left as it is because it has no proven backup.
+inline constexpr std::string_view kNoBackup = "backup";
+
 struct TenantOutcome {
   TenantId id;
   std::string server;

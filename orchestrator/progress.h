@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -42,6 +43,18 @@ struct TenantUnderWay {
   int attempt = 1;
 };
 
+/// Backups that a run makes before its changes.
+struct BackupProgress {
+  std::size_t made = 0;
+  std::size_t failed = 0;
+  std::size_t planned = 0;  ///< As far as is known.
+  std::size_t in_flight = 0;
+  std::size_t urgent = 0;   ///< Of those not begun: their tenants wait.
+  std::uint64_t bytes = 0;  ///< Written so far.
+  double bytes_per_second = 0;
+  std::optional<std::chrono::milliseconds> remaining;  ///< Nullopt: too early to say.
+};
+
 struct ProgressSnapshot {
   std::size_t total = 0;
   std::size_t done = 0;
@@ -52,6 +65,7 @@ struct ProgressSnapshot {
   std::optional<std::chrono::milliseconds> remaining;  ///< Nullopt: too early to say.
   std::vector<TenantUnderWay> slowest;                 ///< At most kSlowestShown, the oldest first.
   std::vector<PausedServer> paused;
+  std::optional<BackupProgress> backups;  ///< Where any are wanted.
   std::string waiting_for;  ///< What the end of the run hangs on; empty while tenants wait in line.
 };
 

@@ -456,6 +456,17 @@ std::vector<PausedServer> Rollout::paused_servers() const {
   return schedule_ ? schedule_->paused() : std::vector<PausedServer>();
 }
 
+std::vector<std::size_t> Rollout::upcoming(std::size_t most) const {
+  if (!schedule_ || stopping_ || phase_ != Phase::in_stage) {
+    return {};
+  }
+  std::vector<std::size_t> next = schedule_->upcoming(most);
+  for (std::size_t& tenant : next) {
+    tenant = rules_.stages[stage_].tenants[tenant];
+  }
+  return next;
+}
+
 std::string Rollout::waits_for(SteadyTime now) const {
   if (phase_ == Phase::over || stopping_) {
     return {};

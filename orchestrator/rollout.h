@@ -130,6 +130,10 @@ class Rollout {
   bool has_gates_left() const noexcept;
   bool paused() const noexcept { return paused_; }
   std::size_t stage() const noexcept { return stage_; }
+
+  /// Up to `most` tenants of the stage under way that wait for their turn, those that will have it
+  /// first in front. None once it is stopping.
+  std::vector<std::size_t> upcoming(std::size_t most) const;
   const RolloutStage& stage_at(std::size_t index) const { return rules_.stages.at(index); }
   std::vector<PausedServer> paused_servers() const;
 

@@ -374,6 +374,20 @@ void Schedule::fill(SteadyTime now) {
   }
 }
 
+std::vector<std::size_t> Schedule::upcoming(std::size_t most) const {
+  std::vector<std::size_t> next;
+  for (const Server& server : servers_) {
+    const auto count = static_cast<std::ptrdiff_t>(std::min(most, server.queue.size()));
+    next.insert(next.end(), server.queue.begin(), server.queue.begin() + count);
+  }
+  const auto end = next.begin() + static_cast<std::ptrdiff_t>(std::min(most, next.size()));
+  std::partial_sort(next.begin(), end, next.end(), [this](std::size_t a, std::size_t b) {
+    return tenants_[a].rank < tenants_[b].rank;
+  });
+  next.erase(end, next.end());
+  return next;
+}
+
 void Schedule::start(std::size_t server_index, SteadyTime now) {
   Server& server = servers_[server_index];
   if (!server.was_asked && server.members > AdaptiveLimit::kBeforeAsked) {
@@ -422,6 +436,12 @@ void Schedule::finish(std::size_t tenant_index, TenantOutcome outcome, Blame bla
       failed && options_.on_failure ? options_.on_failure(outcome) : std::nullopt;
   tenant.last = counts_as_failure(outcome) ? std::make_unique<TenantOutcome>(outcome) : nullptr;
   tenant.counted = failed;
+  if (outcome.reason == kNoBackup) {
+    ++server.without_backup;
+    check_backups(server, outcome);
+  } else if (outcome.outcome == Outcome::applied || counts_as_failure(outcome)) {
+    server.without_backup = 0;
+  }
   actions_.emplace_back(FinishTenant{tenant_index, std::move(outcome)});
   if (!failed) {
     return;
@@ -438,6 +458,22 @@ void Schedule::check_budget() {
     const std::size_t planned = options_.planned == 0 ? tenants_.size() : options_.planned;
     stop_because(over_budget(failures_, *options_.failure_budget, planned));
   }
+}
+
+/// What keeps backups from being made is mostly not the tenant's.
+void Schedule::check_backups(const Server& server, const TenantOutcome& outcome) {
+  if (server.without_backup <= kBackupsTolerated) {
+    return;
+  }
+  stop_because(
+      {ErrorCode::waiting,
+       "backups_fail",
+       fmt::format("{} tenants of server '{}' in a row have no backup, the last because {}",
+                   server.without_backup,
+                   server.name,
+                   outcome.fault ? outcome.fault->message : "none could be made"),
+       "Mend what keeps backups from being made, then resume the run: those tenants are as "
+       "they were, and are tried again."});
 }
 
 /// With what its last attempt came back with.

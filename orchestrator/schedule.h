@@ -138,6 +138,10 @@ class Schedule {
   /// lost.
   static constexpr int kAttemptsPerCause = 3;
 
+  /// Tenants of one server that may go without a backup in a row before the run stops for people to
+  /// look: a full disk or a broken tool will not get better by itself.
+  static constexpr int kBackupsTolerated = 2;
+
   /// How often a server with work left is asked for its room.
   static constexpr std::chrono::seconds kBetweenAsks{30};
 
@@ -195,6 +199,9 @@ class Schedule {
   bool stopping() const noexcept { return phase_ != Phase::running; }
   bool all_started() const noexcept;
   std::size_t in_flight() const noexcept { return in_flight_; }
+
+  /// Up to `most` tenants that wait for their turn, those that will have it first in front.
+  std::vector<std::size_t> upcoming(std::size_t most) const;
   std::size_t server_count() const noexcept { return servers_.size(); }
   std::size_t limit_of(std::size_t server) const { return servers_.at(server).limit.value(); }
   std::vector<PausedServer> paused() const;
@@ -240,6 +247,7 @@ class Schedule {
     std::optional<engine::SteadyTime> ask_at;  ///< Nullopt: not yet, or under way.
     std::size_t ours_when_asked = 0;
     bool was_asked = false;
+    int without_backup = 0;  ///< Tenants in a row.
     engine::SteadyTime refused_at = engine::SteadyTime::min();
   };
 
@@ -248,6 +256,7 @@ class Schedule {
   Actions settle(engine::SteadyTime now);
   void quarantine();
   void check_budget();
+  void check_backups(const Server& server, const TenantOutcome& outcome);
 
   // Servers: what is due when.
   void look_after_servers(engine::SteadyTime now);

@@ -64,12 +64,14 @@ constexpr std::string_view kRollback = "rollback";
 constexpr std::chrono::seconds kPlanIsFresh{30};
 
 /// Outcomes that a run which goes on leaves as they are. Whoever goes on with a run that halted
-/// because too many failed wants to see those tried again.
+/// because too many failed wants to see those tried again; one that lacked a backup was not
+/// touched.
 bool is_settled(const JournalTenant& tenant, const RunRecord& run, RetryFailed retry) {
   constexpr Outcome kSettled[] = {
       Outcome::applied, Outcome::current, Outcome::skipped, Outcome::held, Outcome::vanished};
-  const bool retried =
-      retry == RetryFailed::yes || run.exit_status == static_cast<int>(ErrorCode::halted);
+  const bool retried = retry == RetryFailed::yes ||
+                       run.exit_status == static_cast<int>(ErrorCode::halted) ||
+                       tenant.outcome.reason == kNoBackup;
   const Outcome outcome = tenant.outcome.outcome;
   return tenant.finished &&
          ((outcome == Outcome::failed && !retried) ||

@@ -4,6 +4,8 @@
 #include <exception>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "engine/readiness.h"
 
 namespace drover::orchestrator {
@@ -26,25 +28,6 @@ Outcome outcome_named(engine::ApplyOutcome::Kind kind) {
       return Outcome::unreachable;
   }
   return Outcome::failed;
-}
-
-engine::TenantFault bug(const std::string& what) {
-  engine::TenantFault fault;
-  fault.code = ErrorCode::internal;
-  fault.kind = "internal_error";
-  fault.message = what;
-  fault.hint = "This is a bug in Drover; please report it with this message.";
-  return fault;
-}
-
-engine::TenantFault fault_of(const Error& error) {
-  engine::TenantFault fault;
-  fault.code = error.code();
-  fault.kind = error.kind_name();
-  fault.message = error.what();
-  fault.hint = error.hint();
-  fault.place = error.place();
-  return fault;
 }
 
 }  // namespace
@@ -116,6 +99,7 @@ FleetWorker::FleetWorker(const WorkerMeans& means,
                          const std::vector<Tenant>& fleet,
                          std::map<TenantId, std::string> targets)
     : clock_(means.clock),
+      guard_(means.guard),
       goal_(std::move(goal)),
       targets_(std::move(targets)),
       executor_(means.sessions,
@@ -153,34 +137,116 @@ void FleetWorker::put_kept(engine::KeptSession session) {
   kept_[std::this_thread::get_id()] = std::move(session);
 }
 
+/// One tenant's turn while it lasts.
+struct FleetWorker::Turn {
+  const Tenant& tenant;
+  engine::Target target;
+  const engine::Patience& patience;
+  engine::KeptSession* kept = nullptr;
+  bool not_cleared = false;                ///< The guard did not let the tenant be changed.
+  engine::SteadyTime::duration waited{0};  ///< For the guard.
+};
+
+engine::ApplyOutcome FleetWorker::apply(Turn& turn, const engine::Goal& goal) {
+  engine::ApplyObserver observer;
+  if (guard_ != nullptr) {
+    observer.before_change = [this, &turn](const engine::History& history,
+                                           const engine::Patience& patience) {
+      const engine::SteadyTime start = clock_.now();
+      auto fault = guard_->before_change(turn.tenant, history, patience);
+      turn.waited += clock_.now() - start;
+      turn.not_cleared = fault && fault->kind != "interrupted";
+      return fault;
+    };
+  }
+  return executor_.apply(
+      turn.target, facts_of(turn.tenant), goal, turn.patience, turn.kept, observer);
+}
+
 TenantOutcome FleetWorker::work(const Tenant& tenant,
                                 int attempt,
                                 const engine::Patience& patience) {
   const engine::SteadyTime start = clock_.now();
-  engine::ApplyOutcome outcome;
+  Turn turn{tenant, tenant.target, patience};
+  TenantOutcome result;
   try {
     engine::KeptSession kept = take_kept(tenant);
-    const bool shared = is_shared(tenant);
-    engine::Target target = tenant.target;
+    turn.kept = is_shared(tenant) ? &kept : nullptr;
     if (attempt > 1) {
-      target.planned.reset();  // what has changed since may be what the first attempt did
+      turn.target.planned.reset();  // what has changed since may be what the first attempt did
     }
     engine::Goal goal = goal_;
     if (const auto own = targets_.find(tenant.id); own != targets_.end()) {
       goal.target = own->second;
     }
-    outcome = executor_.apply(target, facts_of(tenant), goal, patience, shared ? &kept : nullptr);
-    if (shared) {
+    result = outcome_of(tenant, apply(turn, goal));
+    result.reason = turn.not_cleared ? std::string(kNoBackup) : result.reason;
+    after_partial(turn, result);
+    if (turn.kept != nullptr) {
       put_kept(std::move(kept));
     }
-  } catch (const Error& error) {
-    outcome.fault = fault_of(error);
   } catch (const std::exception& error) {
-    outcome.fault = bug(error.what());
+    engine::ApplyOutcome outcome;
+    outcome.fault = engine::fault_from(error);
+    result = outcome_of(tenant, outcome);
   }
-  TenantOutcome result = outcome_of(tenant, outcome);
-  result.duration = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.now() - start);
+  result.duration =
+      std::chrono::duration_cast<std::chrono::milliseconds>(clock_.now() - start - turn.waited);
   return result;
+}
+
+/// A tenant that will not be tried again, and is between two revisions for good.
+void FleetWorker::after_partial(Turn& turn, TenantOutcome& result) {
+  const bool stuck = result.outcome == Outcome::partial && result.fault &&
+                     result.fault->fault_class == engine::FaultClass::permanent &&
+                     !turn.not_cleared && !turn.patience.stop.stop_requested();
+  if (guard_ == nullptr || !stuck || goal_.direction == engine::Direction::down) {
+    return;
+  }
+  const OnPartial wanted = guard_->on_partial(turn.tenant);
+  if (wanted == OnPartial::downgrade) {
+    take_down(turn, result);
+  } else if (wanted == OnPartial::restore) {
+    put_back(turn, result);
+  }
+}
+
+/// Undoes what the run has done to the tenant.
+void FleetWorker::take_down(Turn& turn, TenantOutcome& result) {
+  if (result.from.size() > 1) {
+    result.fault->hint =
+        fmt::format("It had {} heads before, and there is no way back to several at once. {}",
+                    result.from.size(),
+                    result.fault->hint);
+    return;
+  }
+  turn.target.planned.reset();
+  engine::Goal back{engine::Direction::down,
+                    result.from.empty() ? "base" : result.from.front().value,
+                    engine::FromPartial::yes};
+  const engine::ApplyOutcome undone = apply(turn, back);
+  result.to = undone.to;
+  if (undone.fault) {
+    result.fault->hint =
+        fmt::format("Undoing it failed too: {}. {}", undone.fault->message, result.fault->hint);
+    return;
+  }
+  result.outcome = Outcome::failed;
+  result.reason = "downgraded";
+}
+
+void FleetWorker::put_back(Turn& turn, TenantOutcome& result) {
+  if (turn.kept != nullptr) {
+    *turn.kept = {};  // what is put back may take the database's place
+  }
+  if (const auto fault = guard_->put_back(turn.tenant, turn.patience)) {
+    result.fault->hint =
+        fmt::format("Putting its backup back failed too: {}. {}", fault->message, fault->hint);
+    return;
+  }
+  result.to = result.from;
+  result.outcome = Outcome::failed;
+  result.reason = "restored";
 }
 
 void FleetWorker::worker_idle() {

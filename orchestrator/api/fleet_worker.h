@@ -2,7 +2,7 @@
 ///
 /// A thread keeps the session of a schema tenant for the next schema of the same database. The
 /// number of slow concurrent DDL statements per database is bounded here, since only here all
-/// threads are known.
+/// threads are known. Time that a tenant waits for its backup is no part of how long it took.
 ///
 /// Thread safety: every class here may be used from any thread. Nothing throws.
 
@@ -19,6 +19,7 @@
 
 #include "engine/blocker_watch.h"
 #include "engine/executor.h"
+#include "orchestrator/api/tenant_guard.h"
 #include "orchestrator/dispatcher.h"
 
 namespace drover::orchestrator {
@@ -48,6 +49,7 @@ struct WorkerMeans {
   const engine::MigrationSet& migrations;
   engine::BlockerWatch& watch;
   engine::DdlGate& ddl_gate;
+  TenantGuard* guard = nullptr;  ///< May be absent.
 };
 
 class FleetWorker final : public TenantWorker {
@@ -64,11 +66,18 @@ class FleetWorker final : public TenantWorker {
   void worker_idle() override;
 
  private:
+  struct Turn;
+
   bool is_shared(const Tenant& tenant) const;
+  engine::ApplyOutcome apply(Turn& turn, const engine::Goal& goal);
+  void after_partial(Turn& turn, TenantOutcome& result);
+  void take_down(Turn& turn, TenantOutcome& result);
+  void put_back(Turn& turn, TenantOutcome& result);
   engine::KeptSession take_kept(const Tenant& tenant);
   void put_kept(engine::KeptSession session);
 
   engine::Clock& clock_;
+  TenantGuard* const guard_;
   const engine::Goal goal_;
   const std::map<TenantId, std::string> targets_;
   const engine::Executor executor_;

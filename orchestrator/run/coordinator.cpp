@@ -6,6 +6,7 @@
 #include <functional>
 #include <numeric>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string_view>
 #include <utility>
@@ -83,7 +84,8 @@ struct Tools {
   ServerProbe& probe;
   Journal& journal;
   RunObserver& observer;
-  StageCheck* checks;  ///< May be absent: then no gate asks anything.
+  StageCheck* checks;        ///< May be absent: then no gate asks anything.
+  TenantPreparer* preparer;  ///< May be absent.
   std::shared_ptr<Inbox> inbox;
 };
 
@@ -130,6 +132,7 @@ class RunLoop {
   void hear(SteadyTime until);
   SteadyTime next_wake() const;
   void check_time();
+  void look_ahead();
   void trust_until(SteadyTime until);
   void show_progress();
   void run_aside(std::function<Message()> ask, Message otherwise);
@@ -152,6 +155,8 @@ class RunLoop {
   std::optional<Halt> store_failure_;  ///< Why the lease could not be renewed lately.
   SteadyTime shown_at_ = SteadyTime::min();
   bool has_news_ = true;
+  bool line_moved_ = true;           ///< Somebody has left the line since look_ahead().
+  std::set<std::size_t> announced_;  ///< By look_ahead().
 };
 
 RunLoop::RunLoop(Tools tools,
@@ -192,6 +197,7 @@ RunResult RunLoop::go() {
       hear(next_wake());
       check_time();
       carry_out(rollout_.tick(now()));
+      look_ahead();
       show_progress();
     }
     await_asides();
@@ -228,6 +234,18 @@ void RunLoop::check_time() {
   // A store that cannot be written any more ends the run; one that comes back in time does not.
   if (store_failure_ && now() >= trusted_until_) {
     carry_out(rollout_.halt(*std::exchange(store_failure_, std::nullopt), now()));
+  }
+}
+
+/// Tells who comes next, once for each tenant.
+void RunLoop::look_ahead() {
+  if (tools_.preparer == nullptr || !std::exchange(line_moved_, false)) {
+    return;
+  }
+  for (const std::size_t tenant : rollout_.upcoming(tools_.preparer->looks_ahead())) {
+    if (announced_.insert(tenant).second) {
+      tools_.preparer->prepare(plan_.tenants[tenant]);
+    }
   }
 }
 
@@ -365,6 +383,7 @@ void RunLoop::operator()(const StageMoved& action) {
 
 void RunLoop::operator()(const StartTenant& action) {
   const Tenant& tenant = plan_.tenants[action.tenant];
+  line_moved_ = true;
   if (!started_[action.tenant]) {
     started_[action.tenant] = true;
     tools_.journal.record(TenantStarted{plan_.run, tenant.id, action.attempt});
@@ -479,13 +498,15 @@ Coordinator::Coordinator(engine::Clock& clock,
                          ServerProbe& probe,
                          Journal& journal,
                          RunObserver& observer,
-                         StageCheck* checks)
+                         StageCheck* checks,
+                         TenantPreparer* preparer)
     : clock_(clock),
       dispatcher_(dispatcher),
       probe_(probe),
       journal_(journal),
       observer_(observer),
       checks_(checks),
+      preparer_(preparer),
       inbox_(std::make_shared<Inbox>()) {}
 
 Coordinator::~Coordinator() = default;
@@ -493,8 +514,9 @@ Coordinator::~Coordinator() = default;
 RunResult Coordinator::run(const RunPlan& plan, const engine::Patience& patience) {
   const std::stop_callback on_stop(patience.stop,
                                    [this] { cancel(kStoppedByOperator, Force::yes); });
-  return RunLoop(
-             {clock_, dispatcher_, probe_, journal_, observer_, checks_, inbox_}, plan, patience)
+  return RunLoop({clock_, dispatcher_, probe_, journal_, observer_, checks_, preparer_, inbox_},
+                 plan,
+                 patience)
       .go();
 }
 

@@ -34,13 +34,14 @@ class Coordinator {
   static constexpr int kStoppedByOperator = 4;
 
   /// All references must outlive the Coordinator. `checks` may be absent for a run whose gates ask
-  /// nothing.
+  /// nothing, `preparer` where nothing is done ahead.
   Coordinator(engine::Clock& clock,
               Dispatcher& dispatcher,
               ServerProbe& probe,
               Journal& journal,
               RunObserver& observer,
-              StageCheck* checks = nullptr);
+              StageCheck* checks = nullptr,
+              TenantPreparer* preparer = nullptr);
   ~Coordinator();
 
   /// Blocks until every tenant of `plan` has an outcome and the run is ended in the journal. A stop
@@ -62,6 +63,7 @@ class Coordinator {
   Journal& journal_;
   RunObserver& observer_;
   StageCheck* checks_;
+  TenantPreparer* preparer_;
 
   /// Shared with whatever has yet to answer; the last of them ends it.
   std::shared_ptr<Inbox> inbox_;

@@ -67,6 +67,29 @@ void read_places(const Section& section,
   }
 }
 
+/// What a stage wants of backups, the environment must say how to do.
+void check_stage_backups(const Environment& environment, const std::string& name) {
+  const BackupPolicy usual = environment.backup ? environment.backup->policy : BackupPolicy::none;
+  for (std::size_t i = 0; i < environment.rollout->stages.size(); ++i) {
+    const Stage& stage = environment.rollout->stages[i];
+    const bool makes_some = stage.backup.value_or(usual) != BackupPolicy::none;
+    const Given where{fmt::format("{}[{}]", name, i), "", stage.place, {}};
+    if (makes_some && (!environment.backup || environment.backup->directory.empty())) {
+      refuse_setting(where,
+                     fmt::format("('{}') wants backups, and the environment does not say where "
+                                 "they go",
+                                 stage.name),
+                     "Give the environment a backup section with a directory.");
+    }
+    if (stage.on_partial == OnPartial::restore && !makes_some) {
+      refuse_setting(
+          where,
+          fmt::format("('{}') restores what fails half-way, and makes no backups", stage.name),
+          "Let its backup policy be required, or on_partial be stop or downgrade.");
+    }
+  }
+}
+
 }  // namespace
 
 Environment read_environment(const YamlEntry& entry,
@@ -108,6 +131,7 @@ Environment read_environment(const YamlEntry& entry,
   if (const YamlNode* const rollout = section.value("rollout")) {
     environment.rollout =
         read_rollout(*rollout, section.name_of("rollout"), environment.limits, reader);
+    check_stage_backups(environment, section.name_of("rollout.stages"));
   }
   return environment;
 }

@@ -617,3 +617,56 @@ TEST_CASE("a schedule that is stopping tries nothing again") {
   run.take(run.schedule.retry_failed(run.now));
   CHECK(run.finished.contains(0));
 }
+
+namespace {
+
+TenantOutcome without_backup() {
+  TenantOutcome outcome = kBroken;
+  outcome.reason = std::string(drover::orchestrator::kNoBackup);
+  outcome.fault->message = "pg_dump exited with status 1";
+  return outcome;
+}
+
+}  // namespace
+
+TEST_CASE("three tenants of a server in a row without a backup stop the run for people to look") {
+  ScheduleDriver run(tenants_on("db", 6), one_at_a_time());
+  run.complete(0, without_backup());
+  run.complete(1, without_backup());
+  run.complete(2, went(Outcome::applied));  // then it was these two
+  run.complete(3, without_backup());
+  run.complete(4, went(Outcome::current));  // needs none, so says nothing
+  CHECK(run.halts.empty());
+  ScheduleDriver other(tenants_on("db", 4), one_at_a_time());
+  for (std::size_t i = 0; i < 3; ++i) {
+    REQUIRE(other.halts.empty());
+    other.complete(i, without_backup());
+  }
+  REQUIRE(other.halts.size() == 1);
+  CHECK(other.halts.front().code == ErrorCode::waiting);
+  CHECK(other.halts.front().kind == "backups_fail");
+  CHECK(other.halts.front().message ==
+        "3 tenants of server 'db' in a row have no backup, the last because pg_dump exited with "
+        "status 1");
+  CHECK(other.schedule.finished());
+}
+
+TEST_CASE("backups that fail on one server say nothing of those on another") {
+  ScheduleDriver run(two_servers(2), at_once(4, 2));
+  for (std::size_t i = 0; i < 4; ++i) {
+    run.complete(i, without_backup());
+  }
+  CHECK(run.halts.empty());
+}
+
+TEST_CASE("who comes next is told in the order of starting, across servers") {
+  std::vector<ScheduledTenant> tenants = two_servers(3);
+  tenants[5].known_duration = 90ms;
+  tenants[1].known_duration = 80ms;
+  tenants[4].known_duration = 70ms;
+  ScheduleDriver run(tenants, one_at_a_time());
+  REQUIRE(run.starts == std::vector<std::size_t>{5});
+  CHECK(run.schedule.upcoming(2) == std::vector<std::size_t>{1, 4});
+  CHECK(run.schedule.upcoming(9) == std::vector<std::size_t>{1, 4, 0, 2, 3});
+  CHECK(run.schedule.upcoming(0).empty());
+}

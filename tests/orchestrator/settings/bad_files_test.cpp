@@ -840,6 +840,43 @@ const std::vector<BadFile> kBadFiles = {
      "4:13",
      "environments.dev.backup lacks the key 'directory'",
      "Add `directory: ...`."},
+    {"a stage that wants backups of an environment that says nothing of them",
+     "environments:\n  dev:\n    tenants: [{sqlite: 'dev/*.db'}]\n    rollout:\n      stages:\n"
+     "        - {name: rest, backup: {policy: required}}\n",
+     "invalid_setting",
+     "6:11",
+     "environments.dev.rollout.stages[0] ('rest') wants backups, and the environment does not say "
+     "where they go",
+     "Give the environment a backup section with a directory."},
+    {"a stage that restores what it has not saved",
+     "environments:\n  dev:\n    tenants: [{sqlite: 'dev/*.db'}]\n    rollout:\n      stages:\n"
+     "        - {name: rest, on_partial: restore}\n",
+     "invalid_setting",
+     "6:11",
+     "environments.dev.rollout.stages[0] ('rest') restores what fails half-way, and makes no "
+     "backups",
+     "Let its backup policy be required, or on_partial be stop or downgrade."},
+    {"template copies without leave to disconnect users",
+     "environments:\n  dev:\n    tenants: [{sqlite: 'dev/*.db'}]\n    backup: {policy: required, "
+     "provider: template_copy, directory: /b}\n",
+     "invalid_setting",
+     "4:42",
+     "environments.dev.backup.provider is 'template_copy', which ends the sessions of all users",
+     "Say maintenance: true beside it, or use pg_dump."},
+    {"a backup command that is missing",
+     "environments:\n  dev:\n    tenants: [{sqlite: 'dev/*.db'}]\n    backup: {policy: required, "
+     "provider: command, directory: /b}\n",
+     "invalid_setting",
+     "4:13",
+     "environments.dev.backup lacks the key 'command'",
+     "Add `command: ...`."},
+    {"a compression that could be an option",
+     "environments:\n  dev:\n    tenants: [{sqlite: 'dev/*.db'}]\n    backup: {policy: required, "
+     "directory: /b, compress: '-x'}\n",
+     "invalid_setting",
+     "4:57",
+     "environments.dev.backup.compress is no compression",
+     "Write it as pg_dump takes it: 6, zstd:3."},
     {"an unknown backup policy",
      "environments:\n  dev:\n    tenants: [{sqlite: 'dev/*.db'}]\n    backup: {policy: always, "
      "directory: /b}\n",

@@ -25,6 +25,7 @@ using drover::orchestrator::IdStyle;
 using drover::orchestrator::Labels;
 using drover::orchestrator::Limits;
 using drover::orchestrator::ListSource;
+using drover::orchestrator::OnPartial;
 using drover::orchestrator::Options;
 using drover::orchestrator::Origin;
 using drover::orchestrator::QuerySource;
@@ -171,6 +172,47 @@ TEST_CASE("secrets are read for the chosen environment only") {
   const Options options = world.load(kManual).options;
   const auto& query = std::get<QuerySource>(options.environments.at("production").tenants[0].what);
   CHECK(query.on.reveal() == "postgres://control");
+}
+
+TEST_CASE("every setting of backups is understood, of the environment and of a stage") {
+  World world;
+  const Environment environment =
+      world
+          .load(
+              "environments:\n  dev:\n    tenants: [{sqlite: 'dev/*.db'}]\n"
+              "    backup:\n      policy: best_effort\n      provider: command\n"
+              "      command: [save, it]\n      restore_command: [put, back]\n"
+              "      directory: /b\n      deadline: 5m\n      in_flight: 9\n"
+              "      per_server: 3\n      compress: 'zstd:3'\n      tools: pg/bin\n"
+              "      large: 2GiB\n      jobs: 6\n      maintenance: true\n"
+              "      keep: {count: 2, age: 30d}\n"
+              "    rollout:\n      stages:\n"
+              "        - {name: all, backup: {policy: required, max_age: 10m}, on_partial: "
+              "restore}\n")
+          .options.environments.at("dev");
+  BackupOptions wanted;
+  wanted.policy = BackupPolicy::best_effort;
+  wanted.provider = BackupOptions::Provider::command;
+  wanted.command = {"save", "it"};
+  wanted.restore_command = {"put", "back"};
+  wanted.directory = "/b";
+  wanted.deadline = 5min;
+  wanted.in_flight = 9;
+  wanted.per_server = 3;
+  wanted.compress = "zstd:3";
+  wanted.tools = environment.backup->tools;
+  wanted.large = 2ULL << 30U;
+  wanted.jobs = 6;
+  wanted.maintenance = true;
+  wanted.keep_count = 2;
+  wanted.keep_age = 24h * 30;
+  wanted.place = environment.backup->place;
+  CHECK(environment.backup == wanted);
+  CHECK(environment.backup->tools.is_absolute());
+  const Stage& stage = environment.rollout->stages.front();
+  CHECK(stage.backup == BackupPolicy::required);
+  CHECK(stage.backup_max_age == 10min);
+  CHECK(stage.on_partial == OnPartial::restore);
 }
 
 TEST_CASE("the manual's backup and rollout are understood") {
