@@ -61,7 +61,7 @@ class Preflight {
     }
   }
 
-  std::vector<PlanFinding> look() {
+  PreflightResult look() {
     const auto is_meant = [this](std::size_t i) {
       return !standings_[i].fault && (is_to_change_[i] || request_.sizes);
     };
@@ -69,7 +69,7 @@ class Preflight {
               request_.limits,
               [this](const Errand& errand) { visit(errand); });
     judge_servers();
-    return in_order();
+    return {in_order(), std::move(versions_)};
   }
 
  private:
@@ -185,6 +185,7 @@ class Preflight {
       if (!servers_.emplace(server, engine::ServerFacts{}).second) {
         return;
       }
+      versions_[server] = session.info().server_version;
     }
     engine::ServerAnswer answer = engine::read_server_facts(session, patience_);
     const std::lock_guard lock(findings_mutex_);
@@ -318,15 +319,16 @@ class Preflight {
   std::mutex findings_mutex_;  ///< Guards what follows while errands are carried out.
   std::vector<PlanFinding> findings_;
   std::map<std::string, engine::ServerFacts> servers_;
+  std::map<std::string, int> versions_;
 };
 
 }  // namespace
 
-std::vector<PlanFinding> preflight(const PreflightRequest& request,
-                                   const std::vector<Tenant>& tenants,
-                                   const std::vector<bool>& is_to_change,
-                                   std::vector<TenantStanding>& standings,
-                                   const engine::Patience& patience) {
+PreflightResult preflight(const PreflightRequest& request,
+                          const std::vector<Tenant>& tenants,
+                          const std::vector<bool>& is_to_change,
+                          std::vector<TenantStanding>& standings,
+                          const engine::Patience& patience) {
   return Preflight(request, tenants, is_to_change, standings, patience).look();
 }
 

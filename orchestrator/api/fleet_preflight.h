@@ -18,6 +18,8 @@
 
 #pragma once
 
+#include <map>
+#include <string>
 #include <vector>
 
 #include "engine/tenant_session.h"
@@ -36,12 +38,17 @@ struct PreflightRequest {
   bool sizes = false;  ///< Of every tenant, not only of those that are to be changed.
 };
 
+struct PreflightResult {
+  std::vector<PlanFinding> findings;
+  std::map<std::string, int> server_versions;  ///< 150020, of the PostgreSQL servers that were met.
+};
+
 /// Looks at the tenants whose standing has no fault and which `is_to_change`, in the order of
 /// `tenants`. Writes size and fault into their standings, which are in the same order.
-std::vector<PlanFinding> preflight(const PreflightRequest& request,
-                                   const std::vector<Tenant>& tenants,
-                                   const std::vector<bool>& is_to_change,
-                                   std::vector<TenantStanding>& standings,
-                                   const engine::Patience& patience);
+PreflightResult preflight(const PreflightRequest& request,
+                          const std::vector<Tenant>& tenants,
+                          const std::vector<bool>& is_to_change,
+                          std::vector<TenantStanding>& standings,
+                          const engine::Patience& patience);
 
 }  // namespace drover::orchestrator

@@ -1,16 +1,19 @@
 // A run that follows a plan: one that it is given, or makes because the environment has stages.
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "engine/base/sha256.h"
+#include "orchestrator/api/backup_checks.h"
 #include "orchestrator/api/fleet_plan.h"
 #include "orchestrator/api/fleet_preflight.h"
 #include "orchestrator/api/fleet_run.h"
 #include "orchestrator/api/fleet_status.h"
+#include "orchestrator/api/run_backups.h"
 #include "orchestrator/gates/window.h"
 #include "orchestrator/plan/plan_file.h"
 #include "orchestrator/rollout_resume.h"
@@ -209,12 +212,18 @@ std::vector<PlanFinding> FleetRun::look_before(std::vector<TenantStanding>& foun
                                  workspace_.approach(),
                                  limits(),
                                  asks_for_sizes(rollout_of(workspace_.environment()))};
-  return preflight(request, request_.tenants, is_to_change, found, patience);
+  PreflightResult seen = preflight(request, request_.tenants, is_to_change, found, patience);
+  std::vector<PlanFinding> of_backups = look_at_backups(
+      {workspace_.environment(), request_.tenants, is_to_change, found, seen.server_versions});
+  std::move(of_backups.begin(), of_backups.end(), std::back_inserter(seen.findings));
+  return std::move(seen.findings);
 }
 
-/// An environment with stages has its runs planned, also when nobody asked for a plan.
+/// An environment with stages or backups has its runs planned, also when nobody asked for a plan.
 void FleetRun::plan_stages(SteadyTime deadline) {
-  const bool staged = workspace_.environment().rollout.has_value() || request_.rollback_of;
+  const Environment& environment = workspace_.environment();
+  const bool staged = environment.rollout.has_value() || request_.rollback_of ||
+                      needs_guard(backup_rules(environment));
   if (!plan_ && staged && !workspace_.single_target()) {
     plan_ = make_plan(deadline);
   }

@@ -114,7 +114,8 @@ std::string findings_text(const Plan& plan) {
   std::map<std::string, std::size_t> of_kind;
   for (const PlanFinding& finding : plan.findings) {
     if (++of_kind[finding.kind] <= kShown) {
-      text += fmt::format("! {}\n", printable(finding.text));
+      const bool is_news = finding.kind == "backups";  // all the others are reasons to worry
+      text += fmt::format("{} {}\n", is_news ? "-" : "!", printable(finding.text));
     }
   }
   for (const auto& [kind, count] : of_kind) {

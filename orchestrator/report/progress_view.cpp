@@ -58,6 +58,25 @@ std::string pace(const ProgressSnapshot& snapshot) {
   return text;
 }
 
+/// "12/100 made, 2 in flight, 48.0 MiB/s, about 2 min to go"
+std::string backups(const BackupProgress& backups) {
+  std::string text = backups.planned > 0 ? fmt::format("{}/{} made", backups.made, backups.planned)
+                                         : fmt::format("{} made", backups.made);
+  if (backups.failed > 0) {
+    text += fmt::format(", {} failed", backups.failed);
+  }
+  if (backups.in_flight > 0) {
+    text += fmt::format(", {} in flight", backups.in_flight);
+  }
+  if (backups.bytes > 0) {
+    text += fmt::format(", {}/s", bytes_text(static_cast<std::uint64_t>(backups.bytes_per_second)));
+  }
+  if (backups.remaining) {
+    text += fmt::format(", about {} to go", duration_text(*backups.remaining));
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string progress_block(const ProgressSnapshot& snapshot, std::size_t width) {
@@ -72,6 +91,9 @@ std::string progress_block(const ProgressSnapshot& snapshot, std::size_t width) 
     add(line);
   }
   add(pace(snapshot));
+  if (snapshot.backups) {
+    add("backups: " + backups(*snapshot.backups));
+  }
   for (const TenantUnderWay& tenant : snapshot.slowest) {
     const std::string attempt =
         tenant.attempt > 1 ? fmt::format(", attempt {}", tenant.attempt) : "";
@@ -97,6 +119,9 @@ std::string progress_line(const ProgressSnapshot& snapshot) {
     line += ": " + said;
   }
   line += "; " + pace(snapshot);
+  if (snapshot.backups) {
+    line += "; backups: " + backups(*snapshot.backups);
+  }
   if (!snapshot.paused.empty()) {
     line += fmt::format("; {} paused", count_of(snapshot.paused.size(), "server"));
   }

@@ -232,3 +232,26 @@ TEST_CASE("off a terminal progress is one line", "[report]") {
         "1 s to go; 1 server paused; waiting for server 'db2:5432' to come back, paused for 9 s");
   CHECK(progress_line({}) == "0/0 (100 %); 0.0/s, 0 ms so far");
 }
+
+TEST_CASE("backups are told with their rate and how long they take") {
+  ProgressSnapshot snapshot;
+  snapshot.total = 10;
+  snapshot.backups = BackupProgress{};
+  CHECK(progress_line(snapshot) == "0/10 (0 %); 0.0/s, 0 ms so far; backups: 0 made");
+  snapshot.backups->made = 4;
+  snapshot.backups->failed = 1;
+  snapshot.backups->planned = 9;
+  snapshot.backups->in_flight = 2;
+  snapshot.backups->bytes = 9'000'000;
+  snapshot.backups->bytes_per_second = 3.0 * 1024 * 1024;
+  snapshot.backups->remaining = 90s;
+  CHECK(
+      progress_line(snapshot) ==
+      "0/10 (0 %); 0.0/s, 0 ms so far; backups: 4/9 made, 1 failed, 2 in flight, 3.0 MiB/s, about "
+      "1 min 30 s to go");
+  CHECK(
+      progress_block(snapshot, 80)
+          .find(
+              "\nbackups: 4/9 made, 1 failed, 2 in flight, 3.0 MiB/s, about 1 min 30 s to go\n") !=
+      std::string::npos);
+}

@@ -1,0 +1,93 @@
+#include "orchestrator/api/backup_checks.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+#include <system_error>
+
+#include <fmt/format.h>
+
+#include "orchestrator/api/run_backups.h"
+#include "orchestrator/report/text.h"
+
+namespace drover::orchestrator {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Free bytes where `directory` is, or will be.
+std::optional<std::uintmax_t> free_at(fs::path directory) {
+  std::error_code failed;
+  while (!fs::exists(directory, failed) && directory.has_relative_path()) {
+    directory = directory.parent_path();
+  }
+  const fs::space_info space = fs::space(directory, failed);
+  return failed ? std::nullopt : std::optional(space.available);
+}
+
+/// The strictest of what the stages say.
+BackupPolicy policy_of(const Environment& environment) {
+  BackupPolicy strictest = BackupPolicy::none;
+  for (const auto& [stage, rule] : backup_rules(environment)) {
+    if (!environment.rollout || !stage.empty()) {
+      strictest = std::max(strictest, rule.policy);
+    }
+  }
+  return strictest;
+}
+
+std::string joined(const std::set<std::string>& words) {
+  return fmt::format("{}", fmt::join(words, " and "));
+}
+
+}  // namespace
+
+std::vector<PlanFinding> look_at_backups(const BackupLook& look) {
+  const BackupPolicy policy = policy_of(look.environment);
+  if (!look.environment.backup || policy == BackupPolicy::none) {
+    return {};
+  }
+  const BackupOptions& options = *look.environment.backup;
+  std::set<std::string> providers;
+  std::size_t count = 0;
+  std::uint64_t bytes = 0;
+  bool takes_room = false;
+  for (std::size_t i = 0; i < look.tenants.size(); ++i) {
+    if (!look.is_to_change[i] || look.standings[i].fault) {
+      continue;
+    }
+    const BackupOptions::Provider provider = provider_for(options, look.tenants[i]);
+    providers.insert(std::string(name_of(provider)));
+    takes_room = takes_room || provider == BackupOptions::Provider::pg_dump ||
+                 provider == BackupOptions::Provider::sqlite;
+    bytes += look.standings[i].bytes.value_or(0);
+    ++count;
+  }
+  if (count == 0) {
+    return {};
+  }
+  const std::string directory = options.directory.generic_string();
+  const std::optional<std::uintmax_t> free = takes_room ? free_at(options.directory) : std::nullopt;
+  std::vector<PlanFinding> findings{
+      {"backups",
+       directory,
+       fmt::format(
+           "backups ({}) by {} before {}, at most {} in {}{}",
+           policy == BackupPolicy::required ? "required" : "best effort",
+           joined(providers),
+           report::count_of(count, "tenant") + (count == 1 ? " is changed" : " are changed"),
+           report::bytes_text(bytes),
+           directory,
+           free ? fmt::format(", which has {} free", report::bytes_text(*free)) : "")}};
+  if (free && *free < bytes) {
+    findings.push_back({"little_backup_space",
+                        directory,
+                        fmt::format("{} has {} free, and the tenants to be backed up hold {}",
+                                    directory,
+                                    report::bytes_text(*free),
+                                    report::bytes_text(bytes))});
+  }
+  return findings;
+}
+
+}  // namespace drover::orchestrator
