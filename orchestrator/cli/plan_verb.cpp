@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "engine/parse/lock_mode.h"
+#include "orchestrator/cli/approvals.h"
 #include "orchestrator/cli/console.h"
 #include "orchestrator/cli/fleet_choice.h"
 #include "orchestrator/cli/output.h"
@@ -15,9 +16,7 @@
 #include "orchestrator/cli/steering.h"
 #include "orchestrator/cli/verbs.h"
 #include "orchestrator/cli/workspace_of.h"
-#include "orchestrator/plan/approvals_file.h"
 #include "orchestrator/plan/plan_file.h"
-#include "orchestrator/plan/utc_time.h"
 
 namespace drover::orchestrator::cli {
 namespace {
@@ -97,53 +96,6 @@ int run_plan(Invocation& invocation) {
   return unfit == 0 ? 0 : static_cast<int>(ErrorCode::incomplete);
 }
 
-/// The approvals that count, as the journal keeps them. Throws Error waiting: approval_missing,
-/// with what is there and why it does not count.
-std::vector<std::string> check_approvals(const Plan& plan,
-                                         const std::filesystem::path& file,
-                                         const RolloutOptions& rollout,
-                                         Console& console) {
-  plan::ApprovalRule rule;
-  rule.environment = plan.environment;
-  rule.digest = plan::digest_of(plan);
-  rule.author = plan.author;
-  rule.needed = rollout.approvals;
-  rule.expiry = rollout.approval_expiry;
-  rule.now = std::chrono::system_clock::now();
-  for (const auto& [owner, path] : rollout.approval_keys) {
-    const plan::PublicKey key = plan::PublicKey::read(path);
-    const std::string id = key.key_id();
-    rule.trusted.emplace(id, plan::TrustedKey{key, owner});
-  }
-  const plan::ApprovalCount count =
-      plan::enough_approvals(plan::read_approvals(plan::approvals_file_of(file)), rule);
-  for (const auto& left : count.left) {
-    console.warn(fmt::format(
-        "the approval by {} does not count: {}", printable(left.approval.who), left.why));
-  }
-  if (!count.enough()) {
-    throw Error(
-        ErrorCode::waiting,
-        "approval_missing",
-        fmt::format("{} of {} approvals of the plan are there", count.counted.size(), count.needed),
-        fmt::format("Let somebody else than {} say drover approve {}.",
-                    plan.author,
-                    file.filename().string()));
-  }
-  std::vector<std::string> texts;
-  for (const auto& counted : count.counted) {
-    texts.push_back(
-        fmt::format("{} approved {} at {}{}",
-                    counted.approval.who,
-                    counted.approval.digest,
-                    plan::to_utc_text(counted.approval.at),
-                    counted.approval.key_id.empty()
-                        ? ""
-                        : fmt::format(", signed with key {}", counted.approval.key_id)));
-  }
-  return texts;
-}
-
 int run_apply(Invocation& invocation) {
   const std::filesystem::path file =
       in_working_directory(invocation.globals, invocation.arguments.value("file"));
@@ -156,7 +108,10 @@ int run_apply(Invocation& invocation) {
   const Environment& environment = workspace.environment();
   check_confirmation(environment.name, invocation.arguments.value("confirm"));
   if (environment.rollout && environment.rollout->approvals > 0) {
-    request.approvals = check_approvals(plan, file, *environment.rollout, invocation.console);
+    request.approvals =
+        check_approvals({"plan", plan.environment, plan::digest_of(plan), plan.author, file},
+                        *environment.rollout,
+                        invocation.console);
   }
   FleetRun run(workspace, std::move(request));
   run.check();

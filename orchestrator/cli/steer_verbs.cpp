@@ -1,17 +1,20 @@
 // pause, halt, throttle, skip: what people want of a run that another process carries out. approve:
-// say yes to a plan, or to the gate of a stage. It travels through the journal.
+// say yes to a plan, to an order to restore, or to the gate of a stage. It travels through the
+// journal.
 
 #include <algorithm>
 
 #include <fmt/format.h>
 
+#include "orchestrator/cli/approvals.h"
 #include "orchestrator/cli/console.h"
 #include "orchestrator/cli/steering.h"
 #include "orchestrator/cli/verbs.h"
 #include "orchestrator/cli/word_reader.h"
 #include "orchestrator/cli/workspace_of.h"
-#include "orchestrator/plan/approvals_file.h"
 #include "orchestrator/plan/plan_file.h"
+#include "orchestrator/plan/restore_file.h"
+#include "orchestrator/report/text.h"
 
 namespace drover::orchestrator::cli {
 namespace {
@@ -98,41 +101,23 @@ int approve_stage(Invocation& invocation, const std::string& wanted, const std::
   return 0;
 }
 
-/// A plan file, before it is applied.
-int approve_plan(Invocation& invocation, const std::filesystem::path& file) {
+/// A plan file, before it is applied, or an order to restore.
+int approve_file(Invocation& invocation, const std::filesystem::path& file) {
+  if (plan::is_restore_file(file)) {
+    const RestoreOrder order = plan::read_restore_file(file);
+    give_approval({"order", order.environment, plan::digest_of(order), order.author, file},
+                  fmt::format("restore {} of environment {} from backups",
+                              report::count_of(order.restores.size(), "tenant"),
+                              order.environment),
+                  invocation);
+    return 0;
+  }
   const Plan plan = plan::read_file(file);
-  const std::string digest = plan::digest_of(plan);
-  const std::string who = engine::api::who_we_are();
-  if (plan::person_of(who) == plan::person_of(plan.author)) {
-    throw Error(ErrorCode::usage,
-                "own_plan",
-                fmt::format("the plan is by {}, who cannot approve it", plan.author),
-                "Let somebody else approve it.");
-  }
-  const auto now = std::chrono::system_clock::now();
-  plan::Approval approval{digest, who, now, {}, {}};
-  if (const auto key = invocation.arguments.optional("key")) {
-    approval =
-        plan::sign_approval(plan::SigningKey::read(in_working_directory(invocation.globals, *key)),
-                            plan.environment,
-                            digest,
-                            who,
-                            now);
-  }
-  const bool agreed =
-      invocation.console.confirm(fmt::format("{} for environment {}, {} tenants, {}. Approve it?",
-                                             plan.target,
-                                             plan.environment,
-                                             plan.tenants.size(),
-                                             digest));
-  if (!agreed) {
-    throw Error(ErrorCode::halted,
-                "declined",
-                "the plan is not approved",
-                "Run it again when you are sure.");
-  }
-  plan::add_approval(plan::approvals_file_of(file), approval);
-  invocation.console.say(fmt::format("{} approves {}", who, digest));
+  give_approval(
+      {"plan", plan.environment, plan::digest_of(plan), plan.author, file},
+      fmt::format(
+          "{} for environment {}, {} tenants", plan.target, plan.environment, plan.tenants.size()),
+      invocation);
   return 0;
 }
 
@@ -142,7 +127,7 @@ int run_approve(Invocation& invocation) {
   if (stage) {
     return approve_stage(invocation, what, *stage);
   }
-  return approve_plan(invocation, in_working_directory(invocation.globals, what));
+  return approve_file(invocation, in_working_directory(invocation.globals, what));
 }
 
 const OptionSpec kRun{

@@ -1,0 +1,37 @@
+/// Approvals of what is in a file, a plan or an order to restore: giving one, and counting them.
+///
+/// Thread safety: one invocation, one thread.
+
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "orchestrator/cli/verb.h"
+#include "orchestrator/rollout_options.h"
+
+namespace drover::orchestrator::cli {
+
+/// What people agree to.
+struct Approvable {
+  std::string_view noun;  ///< "plan", "order"
+  std::string environment;
+  std::string digest;
+  std::string author;
+  std::filesystem::path file;  ///< Its approvals are beside it.
+};
+
+/// Asks, and adds an approval of whoever runs this; with --key a signed one.
+///
+/// Throws Error usage: own_plan; Error halted: declined; those of approvals_file.h.
+void give_approval(const Approvable& what, const std::string& description, Invocation& invocation);
+
+/// The approvals that count, as the journal keeps them.
+///
+/// Throws Error waiting: approval_missing, with what is there and why it does not count.
+std::vector<std::string> check_approvals(const Approvable& what,
+                                         const RolloutOptions& rollout,
+                                         Console& console);
+
+}  // namespace drover::orchestrator::cli
