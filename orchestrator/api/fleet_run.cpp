@@ -1,7 +1,5 @@
 #include "orchestrator/api/fleet_run.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <set>
 #include <utility>
@@ -11,11 +9,15 @@
 #include "engine/base/sha256.h"
 #include "engine/postgres/pg_blocker_watch.h"
 #include "engine/revision_ref.h"
+#include "orchestrator/api/backup_desk.h"
+#include "orchestrator/api/backup_news.h"
 #include "orchestrator/api/fleet_checks.h"
 #include "orchestrator/api/fleet_plan.h"
 #include "orchestrator/api/fleet_status.h"
 #include "orchestrator/api/fleet_worker.h"
 #include "orchestrator/api/no_journal.h"
+#include "orchestrator/api/run_backups.h"
+#include "orchestrator/api/this_process.h"
 #include "orchestrator/gates/http_url.h"
 #include "orchestrator/gates/window.h"
 #include "orchestrator/plan/plan_file.h"
@@ -24,13 +26,6 @@
 
 namespace drover::orchestrator {
 namespace {
-
-/// The process that runs, as the journal names it.
-Owner ourselves() {
-  const std::string who = engine::api::who_we_are();
-  const std::size_t at = who.rfind('@');
-  return {who.substr(0, at), who.substr(at + 1), getpid()};
-}
 
 /// What else a resumed run must do alike, as words.
 std::string options_text(const FleetRunRequest& request) {
@@ -90,13 +85,6 @@ void refuse_without_failures(const std::vector<JournalTenant>& tenants, const Ru
   }
 }
 
-Error not_supported(std::string_view what, std::string hint) {
-  return {ErrorCode::usage,
-          "feature_not_supported",
-          fmt::format("this version does not {}", what),
-          std::move(hint)};
-}
-
 /// Nothing starts in the last `margin` of a window, so one that is no longer would never let
 /// anything start.
 void check_window_length(const Stage& stage, std::chrono::milliseconds margin) {
@@ -120,7 +108,7 @@ void check_window_length(const Stage& stage, std::chrono::milliseconds margin) {
 }  // namespace
 
 FleetRun::FleetRun(Workspace& workspace, FleetRunRequest request)
-    : workspace_(workspace), request_(std::move(request)), owner_(ourselves()) {
+    : workspace_(workspace), request_(std::move(request)), owner_(this_process()) {
   if (request_.rollback_of) {
     take_rollback();
     return;
@@ -133,7 +121,7 @@ FleetRun::FleetRun(Workspace& workspace, FleetRunRequest request)
 }
 
 FleetRun::FleetRun(Workspace& workspace, const std::optional<std::string>& id, RetryFailed retry)
-    : workspace_(workspace), retry_(retry), owner_(ourselves()) {
+    : workspace_(workspace), retry_(retry), owner_(this_process()) {
   Journal& store = journal();
   const std::string& environment = workspace_.environment().name;
   const std::optional<RunRecord> record = record_to_go_on_with(store, id);
@@ -199,7 +187,6 @@ Journal& FleetRun::journal() {
 }
 
 void FleetRun::check() {
-  refuse_what_is_not_there();
   refuse_batches();
   const RolloutOptions rollout = rollout_of(workspace_.environment());
   for (const Stage& stage : rollout.stages) {
@@ -225,15 +212,6 @@ void FleetRun::check() {
     } else {
       engine::resolve_downgrade(migrations_->graph(), request_.goal.target, {});
     }
-  }
-}
-
-/// A canary stage or a required backup that is silently left out would be a broken promise.
-void FleetRun::refuse_what_is_not_there() const {
-  const Environment& environment = workspace_.environment();
-  if (environment.backup && environment.backup->policy == BackupPolicy::required) {
-    throw not_supported("take backups before a change",
-                        "Set `backup: {policy: none}` and take them by other means.");
   }
 }
 
@@ -595,7 +573,8 @@ run::RunResult FleetRun::coordinate(Journal& journal,
   const auto trust = std::make_shared<run::LeaseTrust>();
   engine::ExecutorOptions options = executor_options();
   options.may_start = [trust, &clock] { return trust->holds(clock.now()); };
-  FleetWorker worker({workspace_.sessions(), clock, *migrations_, watch, gate},
+  const std::unique_ptr<RunBackups> backups = backups_for(journal);
+  FleetWorker worker({workspace_.sessions(), clock, *migrations_, watch, gate, backups.get()},
                      std::move(options),
                      request_.goal,
                      rest,
@@ -623,37 +602,15 @@ run::RunResult FleetRun::coordinate(Journal& journal,
   }
   plan.tenants = std::move(rest);
   FleetChecks checks(workspace_, journal, id_, plan_ ? &*plan_ : nullptr);
-  run::Coordinator coordinator(clock, dispatcher, probe, journal, observer, &checks);
+  BackupNews news(observer, backups.get());
+  run::Coordinator coordinator(clock, dispatcher, probe, journal, news, &checks, backups.get());
+  run::RunResult result;
   {
-    const std::lock_guard lock(stopping_mutex_);
-    coordinator_ = &coordinator;
-    if (drain_asked_) {
-      coordinator.drain(*drain_asked_);
-    }
-    if (cancel_asked_) {
-      coordinator.cancel(*cancel_asked_);
-    }
+    const run::RunStop::Reach reach(stop_, coordinator);
+    result = coordinator.run(plan, {deadline, {}});
   }
-  run::RunResult result = coordinator.run(plan, {deadline, {}});
-  const std::lock_guard lock(stopping_mutex_);
-  coordinator_ = nullptr;
+  news.tell_who_has_none();
   return result;
-}
-
-void FleetRun::drain(int exit_status) {
-  const std::lock_guard lock(stopping_mutex_);
-  drain_asked_ = exit_status;
-  if (coordinator_ != nullptr) {
-    coordinator_->drain(exit_status);
-  }
-}
-
-void FleetRun::cancel(int exit_status) {
-  const std::lock_guard lock(stopping_mutex_);
-  cancel_asked_ = exit_status;
-  if (coordinator_ != nullptr) {
-    coordinator_->cancel(exit_status);
-  }
 }
 
 }  // namespace drover::orchestrator

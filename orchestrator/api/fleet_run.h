@@ -7,7 +7,7 @@
 ///
 /// Thread safety: one thread; drain() and cancel() from any.
 /// Errors: Error usage, before anything is begun: GraphError for a target that makes no sense,
-/// batch_not_supported, feature_not_supported, unknown_run, run_finished, migrations_changed and
+/// batch_not_supported, unknown_run, run_finished, migrations_changed and
 /// strategy_changed for a plan that no longer fits, late_joiners. RunInProgress when a
 /// living run is in the way. Error storage from the journal.
 
@@ -15,7 +15,6 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -26,13 +25,13 @@
 #include "orchestrator/outcome.h"
 #include "orchestrator/plan.h"
 #include "orchestrator/run/run_plan.h"
+#include "orchestrator/run/run_stop.h"
 #include "orchestrator/standing.h"
 
 namespace drover::orchestrator {
 
-namespace run {
-class Coordinator;
-}  // namespace run
+class BackupDesk;
+class RunBackups;
 
 /// What a person asked for.
 struct FleetRunRequest {
@@ -118,11 +117,10 @@ class FleetRun {
   std::string verb() const;
   const FleetRunRequest& request() const noexcept { return request_; }
 
-  void drain(int exit_status);
-  void cancel(int exit_status);
+  void drain(int exit_status) { stop_.drain(exit_status); }
+  void cancel(int exit_status) { stop_.cancel(exit_status); }
 
  private:
-  void refuse_what_is_not_there() const;
   void refuse_batches() const;
   void take_plan();
   void take_rollback();
@@ -160,6 +158,7 @@ class FleetRun {
   void settle(Journal& journal, run::RunObserver& observer, TenantOutcome outcome);
   Limits limits() const;
   engine::ExecutorOptions executor_options() const;
+  std::unique_ptr<RunBackups> backups_for(Journal& journal);
   run::RunResult coordinate(Journal& journal,
                             std::vector<Tenant> rest,
                             run::RunObserver& observer,
@@ -186,11 +185,8 @@ class FleetRun {
   std::set<TenantId> untouched_;        ///< Of a resumed run: nobody has started them.
   std::vector<TenantOutcome> settled_;  ///< Outcomes that need no coordinator.
   std::unique_ptr<Journal> no_journal_;
-
-  std::mutex stopping_mutex_;  ///< Guards what follows: a signal may come at any moment.
-  run::Coordinator* coordinator_ = nullptr;  ///< Only while it runs.
-  std::optional<int> drain_asked_;
-  std::optional<int> cancel_asked_;
+  std::unique_ptr<BackupDesk> desk_;  ///< Where the run has to do with backups.
+  run::RunStop stop_;
 };
 
 }  // namespace drover::orchestrator

@@ -9,6 +9,7 @@
 
 #include "engine/base/sha256.h"
 #include "orchestrator/api/backup_checks.h"
+#include "orchestrator/api/backup_desk.h"
 #include "orchestrator/api/fleet_plan.h"
 #include "orchestrator/api/fleet_preflight.h"
 #include "orchestrator/api/fleet_run.h"
@@ -354,6 +355,34 @@ RolloutRules FleetRun::stages_for(Journal& journal, const std::vector<Tenant>& r
     rules.calendar = WindowCalendar(*environment.rollout, environment.timeouts.statement);
   }
   return continued(std::move(rules), so_far);
+}
+
+/// Null where the run has nothing to do with backups.
+std::unique_ptr<RunBackups> FleetRun::backups_for(Journal& journal) {
+  const Environment& environment = workspace_.environment();
+  if (!needs_guard(backup_rules(environment))) {
+    return nullptr;
+  }
+  RunBackupsRequest request{workspace_.clock(),
+                            journal,
+                            environment,
+                            *migrations_,
+                            id_,
+                            resumed_,
+                            plan_ ? &*plan_ : nullptr,
+                            extents_of(workspace_.fleet()),
+                            {},
+                            {}};
+  if (environment.backup) {
+    desk_ = std::make_unique<BackupDesk>(workspace_);
+    request.means = desk_->means();
+    request.put_back = [desk = desk_.get()](const Backup& backup,
+                                            const Tenant& tenant,
+                                            const engine::Patience& patience) {
+      return desk->put_back(backup, tenant, {}, patience).fault;
+    };
+  }
+  return std::make_unique<RunBackups>(std::move(request));
 }
 
 }  // namespace drover::orchestrator

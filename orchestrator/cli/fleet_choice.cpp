@@ -118,6 +118,11 @@ std::vector<TenantStanding> standings_of(Workspace& workspace,
   return standings;
 }
 
+bool chose_tenants(const Globals& globals) {
+  return !globals.tenants.empty() || !globals.labels.empty() || !globals.servers.empty() ||
+         !globals.states.empty() || globals.limit.has_value();
+}
+
 Tenant only_tenant(Workspace& workspace, Invocation& invocation) {
   const std::vector<Tenant> tenants = chosen_tenants(workspace, invocation);
   if (tenants.size() != 1) {

@@ -18,6 +18,9 @@ namespace drover::orchestrator::cli {
 /// The tenants that the invocation's selectors pick; with --status, those that stand so now.
 std::vector<Tenant> chosen_tenants(Workspace& workspace, Invocation& invocation);
 
+/// Whether the command line chooses tenants at all.
+bool chose_tenants(const Globals& globals);
+
 /// Asks `tenants` where they stand, with a live count on a terminal.
 std::vector<TenantStanding> standings_of(Workspace& workspace,
                                          Invocation& invocation,

@@ -13,11 +13,6 @@
 namespace drover::orchestrator::cli {
 namespace {
 
-bool chose_tenants(const Globals& globals) {
-  return !globals.tenants.empty() || !globals.labels.empty() || !globals.servers.empty() ||
-         !globals.states.empty() || globals.limit.has_value();
-}
-
 std::string range_of(const std::vector<engine::RevisionId>& steps) {
   if (steps.empty()) {
     return "nothing";

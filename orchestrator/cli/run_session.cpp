@@ -66,7 +66,7 @@ class Watcher final : public run::RunObserver {
 
 }  // namespace
 
-int run_and_report(Workspace& workspace, FleetRun& run, Invocation& invocation) {
+int run_and_report(Workspace& workspace, const Runnable& runnable, Invocation& invocation) {
   const auto started = std::chrono::system_clock::now();
   Watcher watcher(invocation);
   run::RunResult result;
@@ -76,23 +76,23 @@ int run_and_report(Workspace& workspace, FleetRun& run, Invocation& invocation) 
       if (count == 1) {
         invocation.console.warn(
             "stopping: tenants under way come to their end; once more cancels them");
-        run.drain(status);
+        runnable.drain(status);
       } else {
         invocation.console.warn(
             "cancelling what is under way; statements CONCURRENTLY come to their end, once more "
             "ends this process");
-        run.cancel(status);
+        runnable.cancel(status);
       }
     });
-    result = run.run(watcher);
+    result = runnable.run(watcher);
   }
   invocation.console.show_live("");
   const int status = result.exit_status();
   const report::RunAccount account{occasion_since(started, workspace.environment().name),
-                                   run.id().value,
-                                   run.verb(),
-                                   run.request().goal.target,
-                                   run.digest(),
+                                   runnable.id(),
+                                   runnable.verb(),
+                                   runnable.target(),
+                                   runnable.digest(),
                                    result.tenants,
                                    result.summary,
                                    result.halt,
@@ -104,6 +104,17 @@ int run_and_report(Workspace& workspace, FleetRun& run, Invocation& invocation) 
     put_document(invocation, report::run_document(account));
   }
   return status;
+}
+
+int run_and_report(Workspace& workspace, FleetRun& run, Invocation& invocation) {
+  const Runnable runnable{[&](run::RunObserver& observer) { return run.run(observer); },
+                          [&](int status) { run.drain(status); },
+                          [&](int status) { run.cancel(status); },
+                          [&] { return run.id().value; },
+                          [&] { return run.verb(); },
+                          [&] { return run.request().goal.target; },
+                          [&] { return run.digest(); }};
+  return run_and_report(workspace, runnable, invocation);
 }
 
 }  // namespace drover::orchestrator::cli

@@ -58,10 +58,12 @@ Value halt_value(const std::optional<Halt>& halt) {
   return halt ? error_value(Error(halt->code, halt->kind, halt->message, halt->hint)) : Value();
 }
 
+constexpr std::string_view kRestore = "restore";
+
 std::string title(const RunAccount& account) {
   std::string text = account.verb;
   if (!account.target.empty()) {
-    text += " to " + account.target;
+    text += (account.verb == kRestore ? " from " : " to ") + account.target;
   }
   if (!account.occasion.environment.empty()) {
     text += " of environment " + account.occasion.environment;
@@ -104,6 +106,12 @@ std::string next_step(const RunAccount& account) {
   const std::string environment = printable(environment_flag(account));
   if (summary.count(Outcome::in_doubt) > 0) {
     return fmt::format("See where the doubtful tenants stand: drover status{}", environment);
+  }
+  const bool restored_all = summary.count(Outcome::applied) == summary.total();
+  if (account.verb == kRestore) {
+    return restored_all ? ""
+                        : "Once the cause is gone, run the same restore again; it goes on with "
+                          "each tenant where it was";
   }
   const std::string once = account.halt ? "Once the cause is gone, go on" : "Go on";
   if (summary.count(Outcome::not_started) > 0 && !account.run.empty()) {
