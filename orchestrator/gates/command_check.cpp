@@ -5,9 +5,9 @@
 #include <fmt/format.h>
 
 #include "engine/base/child_process.h"
+#include "engine/base/time_left.h"
 #include "engine/error.h"
-#include "orchestrator/gates/first_line.h"
-#include "orchestrator/gates/time_left.h"
+#include "orchestrator/first_line.h"
 
 namespace drover::orchestrator::gates {
 namespace {
@@ -24,7 +24,7 @@ ChildRequest request_of(const CommandProbe& probe,
   request.argv = probe.argv;
   request.directory = facts.directory;
   request.variables = facts.variables;
-  request.deadline = time_left(probe.deadline, patience);
+  request.deadline = engine::base::time_left(probe.deadline, patience);
   request.too_much_output = ChildRequest::TooMuchOutput::drop;
   request.stop = patience.stop;
   return request;

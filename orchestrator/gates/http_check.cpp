@@ -18,10 +18,10 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 
-#include "orchestrator/gates/first_line.h"
+#include "engine/base/time_left.h"
+#include "orchestrator/first_line.h"
 #include "orchestrator/gates/host_lookup.h"
 #include "orchestrator/gates/http_url.h"
-#include "orchestrator/gates/time_left.h"
 
 namespace drover::orchestrator::gates {
 namespace {
@@ -161,7 +161,7 @@ CheckResult without_answer(const std::string& url,
 
 CheckResult ask(const HttpUrl& url, const HttpProbe& probe, const engine::Patience& patience) {
   const std::string shown = shown_url(probe.url);
-  const std::chrono::milliseconds limit = time_left(probe.deadline, patience);
+  const std::chrono::milliseconds limit = engine::base::time_left(probe.deadline, patience);
   const engine::Patience bounded{std::chrono::steady_clock::now() + limit, patience.stop};
   std::optional<Endpoints> endpoints;
   try {

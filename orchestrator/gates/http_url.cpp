@@ -6,7 +6,7 @@
 #include <charconv>
 #include <system_error>
 
-#include "orchestrator/gates/first_line.h"
+#include "orchestrator/first_line.h"
 
 namespace drover::orchestrator::gates {
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace drover::orchestrator::gates {
+namespace drover::orchestrator {
 
 /// The first line of `text` that is not blank, without blanks around it and without full stops at
 /// its end. What a terminal would obey (control characters, marks that turn the direction of
@@ -15,4 +15,4 @@ namespace drover::orchestrator::gates {
 /// characters ends with an ellipsis as the 200th.
 std::string first_line(std::string_view text);
 
-}  // namespace drover::orchestrator::gates
+}  // namespace drover::orchestrator

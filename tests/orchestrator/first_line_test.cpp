@@ -1,10 +1,10 @@
-#include "orchestrator/gates/first_line.h"
+#include "orchestrator/first_line.h"
 
 #include <string>
 
 #include <catch2/catch.hpp>
 
-using drover::orchestrator::gates::first_line;
+using drover::orchestrator::first_line;
 
 TEST_CASE("the first line that says something is kept, without blanks and full stops") {
   CHECK(first_line("lag is 40 s\nmore\n") == "lag is 40 s");

@@ -7,15 +7,15 @@
 
 #include "engine/clock.h"
 
-namespace drover::orchestrator::gates {
+namespace drover::engine::base {
 
 /// Not negative, and never so long that a sum with the present overflows.
 inline std::chrono::milliseconds time_left(std::chrono::milliseconds deadline,
-                                           const engine::Patience& patience) {
+                                           const Patience& patience) {
   constexpr std::chrono::milliseconds kLongest = std::chrono::hours(24 * 365);
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(patience.deadline -
                                                                  std::chrono::steady_clock::now());
   return std::clamp(std::min(deadline, left), std::chrono::milliseconds(0), kLongest);
 }
 
-}  // namespace drover::orchestrator::gates
+}  // namespace drover::engine::base

@@ -1,4 +1,4 @@
-#include "orchestrator/gates/first_line.h"
+#include "orchestrator/first_line.h"
 
 #include <algorithm>
 #include <array>
@@ -6,7 +6,7 @@
 
 #include "orchestrator/utf8.h"
 
-namespace drover::orchestrator::gates {
+namespace drover::orchestrator {
 namespace {
 
 constexpr std::size_t kMostCharacters = 200;
@@ -87,4 +87,4 @@ std::string first_line(std::string_view text) {
   return std::string(sentence(line));
 }
 
-}  // namespace drover::orchestrator::gates
+}  // namespace drover::orchestrator
