@@ -5,8 +5,6 @@
 
 #include <fmt/format.h>
 
-#include "engine/base/sha256.h"
-
 namespace drover::engine {
 namespace {
 
@@ -36,9 +34,7 @@ std::string difference(const TableDigest* was, const TableDigest* is) {
 }  // namespace
 
 void RowSum::add(std::string_view row) {
-  base::Sha256 sha;
-  sha.add(row);
-  const base::Sha256::Digest digest = sha.finish();
+  const base::Sha256::Digest digest = sha_.digest_of(row);
   const std::uint64_t low = number_in(digest, 8);
   low_ += low;
   high_ += number_in(digest, 0) + (low_ < low ? 1U : 0U);

@@ -15,6 +15,8 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/base/sha256.h"
+
 namespace drover::engine {
 
 struct TableDigest {
@@ -33,6 +35,7 @@ class RowSum {
   TableDigest digest_of(std::string table) const;
 
  private:
+  base::Sha256 sha_;
   std::uint64_t rows_ = 0;
   std::uint64_t high_ = 0;
   std::uint64_t low_ = 0;

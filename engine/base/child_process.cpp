@@ -108,13 +108,17 @@ class Watch {
   }
 
   void read(Channel& channel) {
-    std::array<char, std::size_t{16} * 1024> buffer;
+    std::array<char, std::size_t{64} * 1024> buffer;
     const ssize_t count = ::read(channel.pipe.get(), buffer.data(), buffer.size());
     if (count < 0 && errno == EINTR) {
       return;
     }
     if (count <= 0) {
       channel.pipe.close();
+      return;
+    }
+    if (request_.on_output && channel.text == &result_.output) {
+      request_.on_output({buffer.data(), static_cast<std::size_t>(count)});
       return;
     }
     const std::size_t room = request_.output_limit - channel.text->size();

@@ -19,10 +19,12 @@
 #include <chrono>
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace drover::engine::base {
@@ -44,6 +46,10 @@ struct ChildRequest {
   /// For standard output, and as much for standard error.
   std::size_t output_limit = std::size_t{64} * 1024;
   TooMuchOutput too_much_output = TooMuchOutput::drop;
+
+  /// Takes its standard output piece by piece instead, however much it is. Called on the caller's
+  /// thread; what it throws ends the group and is thrown on.
+  std::function<void(std::string_view)> on_output = {};
   std::stop_token stop;
 };
 

@@ -44,6 +44,11 @@ Sha256::Digest Sha256::finish() {
   return digest;
 }
 
+Sha256::Digest Sha256::digest_of(std::string_view bytes) {
+  EVP_DigestInit_ex(state_->context, nullptr, nullptr);
+  return add(bytes).finish();
+}
+
 std::string to_hex(const Sha256::Digest& digest) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   std::string text;

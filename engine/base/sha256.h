@@ -25,6 +25,10 @@ class Sha256 {
   /// The digest of everything added. Call it once, last.
   Digest finish();
 
+  /// The digest of `bytes` alone, whatever was added before; may be called again and again, which
+  /// costs less than an object each.
+  Digest digest_of(std::string_view bytes);
+
  private:
   struct State;
   std::unique_ptr<State> state_;

@@ -12,6 +12,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/base/pass_file.h"
 #include "engine/dialect.h"
 #include "engine/error.h"
 #include "orchestrator/cli/console.h"
@@ -21,43 +22,6 @@
 
 namespace drover::orchestrator::cli {
 namespace {
-
-/// A file that only we can read, which goes when we do.
-class PassFile {
- public:
-  explicit PassFile(const engine::Secret& password) {
-    std::string name = (std::filesystem::temp_directory_path() / "drover-pass-XXXXXX").string();
-    const int file = mkstemp(name.data());  // mode 0600
-    std::string line = "*:*:*:*:";
-    for (const char c : password.reveal()) {
-      line += c == ':' || c == '\\' ? std::string{'\\', c} : std::string{c};
-    }
-    line += '\n';
-    const bool written =
-        file >= 0 && write(file, line.data(), line.size()) == static_cast<ssize_t>(line.size());
-    if (file >= 0) {
-      close(file);
-      path_ = name;
-    }
-    if (!written) {
-      throw Error(ErrorCode::storage,
-                  "passfile_failed",
-                  "a file for the password could not be written",
-                  "Look at the temporary directory.");
-    }
-  }
-  PassFile(const PassFile&) = delete;
-  PassFile& operator=(const PassFile&) = delete;
-  ~PassFile() {
-    std::error_code ignored;
-    std::filesystem::remove(path_, ignored);
-  }
-
-  const std::string& path() const noexcept { return path_; }
-
- private:
-  std::string path_;
-};
 
 struct Command {
   std::vector<std::string> argv;
@@ -141,9 +105,9 @@ int run_shell(Invocation& invocation) {
   const engine::Target& target = tenant.target;
   const std::vector<std::string> rest = invocation.arguments.values("arguments");
   const bool postgres = target.dialect == engine::Dialect::postgres;
-  std::optional<PassFile> passfile;
+  std::optional<engine::base::PassFile> passfile;
   if (postgres && !target.password.empty()) {
-    passfile.emplace(target.password);
+    passfile.emplace(target.password.reveal());
   }
   Command command = postgres ? psql(target, passfile ? passfile->path() : "") : sqlite(target);
   command.argv.insert(command.argv.end(), rest.begin(), rest.end());

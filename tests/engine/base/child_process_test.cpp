@@ -295,3 +295,22 @@ TEST_CASE("many threads run children at once and leave nothing open") {
   CHECK(right == 40);
   CHECK(open_descriptors() == before);
 }
+
+TEST_CASE("output can be taken piece by piece, however much it is") {
+  std::size_t bytes = 0;
+  ChildRequest request;
+  request.argv = {"head", "-c", "50000000", "/dev/zero"};
+  request.on_output = [&](std::string_view piece) { bytes += piece.size(); };
+  const ChildResult result = run_child(request);
+  CHECK(result.succeeded());
+  CHECK(bytes == 50'000'000);
+  CHECK(result.output.empty());
+  CHECK_FALSE(result.truncated);
+}
+
+TEST_CASE("what takes the output may end it by throwing") {
+  ChildRequest request;
+  request.argv = {"yes"};
+  request.on_output = [](std::string_view) { throw std::runtime_error("enough"); };
+  CHECK_THROWS_WITH(run_child(request), "enough");
+}
