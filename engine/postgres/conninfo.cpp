@@ -248,6 +248,16 @@ Target parse_source_pg_target(std::string_view text, std::string_view sslmode_fl
   return target_of(std::move(keywords));
 }
 
+Target with_database(const Target& target, std::string_view name) {
+  KeywordList keywords = parse_keywords(target.connection);
+  keywords.insert_or_assign("dbname", std::string(name));
+  Target other = target;
+  other.connection = to_string(keywords);
+  other.database = name;
+  other.pooled.clear();
+  return other;
+}
+
 std::string describe(const Target& target) {
   std::string text = fmt::format("{} on {}", target.database, target.server);
   if (target.schema != "public") {

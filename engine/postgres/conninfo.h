@@ -38,6 +38,10 @@ Target parse_pg_target(std::string_view text);
 /// Throws drover::Error: invalid_target, naming the keyword.
 Target parse_source_pg_target(std::string_view text, std::string_view sslmode_floor);
 
+/// The same server, role and schema, in the database `name`. Without a pooler, which may not know
+/// it.
+Target with_database(const Target& target, std::string_view name);
+
 /// "acme on db1:5432", and ", schema t_7" where it is not public. Without secrets.
 std::string describe(const Target& target);
 

@@ -15,6 +15,7 @@ using drover::engine::postgres::describe;
 using drover::engine::postgres::parse_pg_target;
 using drover::engine::postgres::parse_source_pg_target;
 using drover::engine::postgres::weak_sslmode;
+using drover::engine::postgres::with_database;
 
 namespace {
 
@@ -75,6 +76,19 @@ TEST_CASE("values are quoted where they must be") {
   Target again = parse_pg_target(target.connection);
   again.schema = target.schema;
   REQUIRE(again == target);
+}
+
+TEST_CASE("another database of the same server is reached directly and by the same role") {
+  const Target target = parse_pg_target(
+      "host=db1 port=6000 user=ann dbname=acme password=x schema=t_7 sslmode=require "
+      "pooled='port=6432'");
+  const Target other = with_database(target, "it's mine");
+  REQUIRE(other.connection == "host=db1 port=6000 dbname='it\\'s mine' user=ann sslmode=require");
+  REQUIRE(other.database == "it's mine");
+  REQUIRE(other.pooled.empty());
+  REQUIRE(other.password.reveal() == "x");
+  REQUIRE(other.schema == "t_7");
+  REQUIRE(with_database(other, "acme").connection == target.connection);
 }
 
 TEST_CASE("what is left out comes from the environment, and then from libpq") {

@@ -1,0 +1,65 @@
+#include "orchestrator/backup/archive_source.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include <fmt/format.h>
+
+namespace drover::orchestrator::backup {
+namespace {
+
+using engine::base::ChildResult;
+
+/// The line of `errors` that says what is wrong: the first that has "error:" in it, else the first.
+std::string_view telling_line(std::string_view errors) {
+  const std::size_t error = std::min(errors.find("error:"), errors.size());
+  const std::size_t newline =
+      error == errors.size() ? std::string_view::npos : errors.rfind('\n', error);
+  const std::size_t begin = newline == std::string_view::npos ? 0 : newline + 1;
+  return errors.substr(begin, errors.find('\n', begin) - begin);
+}
+
+engine::TenantFault fault_of(const ChildResult& result, const engine::base::ChildRequest& request) {
+  const std::string_view line = telling_line(result.errors);
+  engine::TenantFault fault;
+  fault.kind = "restore_failed";
+  fault.message =
+      fmt::format("pg_restore {}{}{}", describe(result, request), line.empty() ? "" : ": ", line);
+  fault.hint = "See what it says; the backup itself can be looked at with drover backups verify.";
+  if (result.end == ChildResult::End::timed_out) {
+    fault.kind = "restore_timed_out";
+    fault.hint = "Give it more time.";
+  } else if (result.end == ChildResult::End::stopped) {
+    fault.code = ErrorCode::halted;
+    fault.kind = "interrupted";
+    fault.hint = "Restore again when you are ready.";
+  }
+  return fault;
+}
+
+}  // namespace
+
+std::vector<std::string> ArchiveSource::arguments() const {
+  const bool parallel = extent_ == Extent::whole && std::filesystem::is_directory(archive_);
+  return {"--exit-on-error",
+          "--no-password",
+          parallel ? fmt::format("--jobs={}", tools_.jobs) : std::string("--single-transaction"),
+          archive_.string()};
+}
+
+std::optional<engine::TenantFault> ArchiveSource::fill(const engine::Target& target,
+                                                       const engine::Patience& patience) {
+  engine::base::ChildRequest request = tools_.request("pg_restore", target, arguments());
+  constexpr std::chrono::hours kForEver{24 * 365};
+  const engine::SteadyTime now = clock_.now();
+  request.deadline =
+      patience.deadline > now + kForEver
+          ? std::chrono::milliseconds(kForEver)
+          : std::max(std::chrono::duration_cast<std::chrono::milliseconds>(patience.deadline - now),
+                     std::chrono::milliseconds(0));
+  request.stop = patience.stop;
+  const ChildResult result = engine::base::run_child(request);
+  return result.succeeded() ? std::nullopt : std::optional(fault_of(result, request));
+}
+
+}  // namespace drover::orchestrator::backup
