@@ -98,6 +98,16 @@ class BackupDesk {
   std::optional<engine::TenantFault> remove(const Backup& backup, const engine::Patience& patience);
 
  private:
+  PutBack put_database_back(const Backup& backup,
+                            const Tenant& tenant,
+                            const OnStep& on_step,
+                            const engine::Patience& patience);
+  std::optional<engine::TenantFault> drill_file(const Backup& backup,
+                                                const engine::Patience& patience);
+  std::optional<engine::TenantFault> drill_database(const Backup& backup,
+                                                    const Tenant& tenant,
+                                                    const engine::Patience& patience);
+
   struct State;
   std::unique_ptr<State> state_;
 };

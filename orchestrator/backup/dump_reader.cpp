@@ -41,6 +41,8 @@ class Names {
     return name;
   }
 
+  std::size_t at() const noexcept { return at_; }
+
   bool skip(std::string_view what) {
     const bool there = text_.substr(at_).starts_with(what);
     at_ += there ? what.size() : 0;
@@ -51,6 +53,15 @@ class Names {
   std::string_view text_;
   std::size_t at_ = 0;
 };
+
+/// The arguments of setval() without the sequence's schema, which may be called otherwise in a
+/// copy: files_id_seq', 5, true);
+std::string_view without_schema(std::string_view setval) {
+  const std::string_view arguments = setval.substr(kSetval.size() + 1);  // behind the quote
+  Names names(arguments);
+  names.next();
+  return names.skip(".") ? arguments.substr(names.at()) : arguments;
+}
 
 /// The column of a row in COPY's text format. What is kept (ids, a UUID) needs no unescaping.
 std::string_view column_of(std::string_view row, std::size_t number) {
@@ -93,7 +104,7 @@ void DumpReader::take_line(std::string_view line) {
       begin_table(std::exchange(copy_, {}));
     }
   } else if (line.starts_with(kSetval)) {
-    tables_["(sequences)"].add(line);
+    tables_["(sequences)"].add(without_schema(line));
   } else if (line.starts_with(kLargeObject)) {
     tables_["(large objects)"].add(line);
   } else if (line.starts_with(kServerVersion) && content_.server_version.empty()) {

@@ -94,7 +94,8 @@ std::variant<DumpContent, engine::TenantFault> read_live(const PgTools& tools,
 }
 
 std::string PgDumpProvider::extension_for(const BackupSubject& subject) const {
-  return options_.is_large && options_.is_large(subject.tenant) ? "dir" : "dump";
+  const bool large = options_.large > 0 && subject.bytes >= options_.large;
+  return large && subject.extent == Extent::whole ? "dir" : "dump";
 }
 
 std::vector<std::string> PgDumpProvider::arguments(const BackupSubject& subject,

@@ -9,7 +9,8 @@
 
 #pragma once
 
-#include <functional>
+#include <chrono>
+#include <cstdint>
 
 #include "orchestrator/backup/dump_reader.h"
 #include "orchestrator/backup/pg_tools.h"
@@ -23,9 +24,7 @@ struct DumpOptions {
   std::size_t jobs = 4;                    ///< Connections for a large tenant.
   std::string history_schema;              ///< Of drover_ tables; empty: the tenant's own.
   std::chrono::milliseconds lock_timeout;  ///< For pg_dump's locks on the tables.
-
-  /// Whether the tenant is large.
-  std::function<bool(const Tenant&)> is_large;
+  std::uint64_t large = 0;                 ///< Bytes from which a database is.
 };
 
 /// The content of an archive, or why it cannot be read.
