@@ -22,7 +22,7 @@
 
 namespace drover::orchestrator {
 
-/// Sorts by time: "20261122T221403-4f2a9c". Unique among all backups of a directory.
+/// "20261122T221403-4f2a9c31": when it was begun, and what tells it from others of that second.
 struct BackupId {
   std::string value;
 
@@ -43,7 +43,7 @@ struct BackupSubject {
   std::vector<engine::RevisionId> heads;
   std::int64_t epoch = 0;
   std::string environment;
-  std::string run;          ///< Empty: made by hand.
+  std::string run;  ///< Empty: made by hand.
   std::uint64_t bytes = 0;  ///< Of its data; 0: not known.
 };
 
@@ -64,10 +64,11 @@ struct Backup {
   std::string tool_version;
   WallTime started;
   WallTime finished;
-  std::string run;                        ///< Empty: made by hand.
+  std::string run;     ///< Empty: made by hand.
+  bool aside = false;  ///< What a restore replaced; restored itself only by its id.
   std::vector<engine::RevisionId> heads;  ///< Of the history when it was made, sorted.
   std::int64_t epoch = 0;
-  std::string rows_as;  ///< How the rows of `tables` were written down: "copy", "sqlite", "md5".
+  std::string rows_as;  ///< How the rows of `tables` were written down: "copy", "sqlite", "record".
   std::vector<engine::TableDigest> tables;  ///< By table.
 
   bool operator==(const Backup&) const = default;

@@ -276,6 +276,7 @@ std::vector<std::string> BackupDesk::damage(const Backup& backup,
 
 PutBack BackupDesk::put_back(const Backup& backup,
                              const Tenant& tenant,
+                             const std::vector<engine::RevisionId>& heads,
                              const OnStep& on_step,
                              const engine::Patience& patience) {
   if (const auto wrong = damage(backup, Depth::bytes, patience); !wrong.empty()) {
@@ -287,7 +288,8 @@ PutBack BackupDesk::put_back(const Backup& backup,
   }
   const fs::path path = state_->vault.path_of(backup);
   if (backup.provider == Kind::sqlite) {
-    return state_->by_sqlite.put_back(backup, path, tenant, state_->vault, on_step, patience);
+    return state_->by_sqlite.put_back(
+        backup, path, {tenant, heads, state_->vault}, on_step, patience);
   }
   if (backup.provider == Kind::command) {
     return {backup::restore_by_command(
@@ -369,7 +371,7 @@ std::optional<engine::TenantFault> BackupDesk::drill_file(const Backup& backup,
   nowhere.target.dialect = engine::Dialect::sqlite;
   nowhere.target.connection = draft.path().string();
   return state_->by_sqlite
-      .put_back(backup, state_->vault.path_of(backup), nowhere, state_->vault, {}, patience)
+      .put_back(backup, state_->vault.path_of(backup), {nowhere, {}, state_->vault}, {}, patience)
       .fault;
 }
 

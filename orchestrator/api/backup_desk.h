@@ -82,9 +82,11 @@ class BackupDesk {
                                   const engine::Patience& patience) const;
 
   /// Puts `backup`, once its bytes are proven, in the place of what `tenant` holds now, which is
-  /// kept beside it. A call after one that was cut short goes on with it.
+  /// kept beside it. A call after one that was cut short goes on with it. `heads` are those of its
+  /// history now, as far as they are known.
   PutBack put_back(const Backup& backup,
                    const Tenant& tenant,
+                   const std::vector<engine::RevisionId>& heads,
                    const OnStep& on_step,
                    const engine::Patience& patience);
 

@@ -71,6 +71,7 @@ class RestoreWorker final : public TenantWorker {
       PutBack done = desk_.put_back(
           backup,
           tenant,
+          outcome.from,
           [&](std::string_view step) { note(tenant, "restore_step", step); },
           patience);
       outcome.fault = std::move(done.fault);
@@ -125,7 +126,7 @@ std::vector<PlannedRestore> choose_backups(const BackupDesk& desk,
   }
   std::map<TenantId, Backup> newest;  // of those that are meant
   for (Backup& backup : desk.all()) {
-    if (!choice.run || backup.run == *choice.run) {
+    if (choice.run ? backup.run == *choice.run : !backup.aside) {
       newest.insert_or_assign(backup.tenant, std::move(backup));
     }
   }

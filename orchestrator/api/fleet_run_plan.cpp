@@ -379,7 +379,7 @@ std::unique_ptr<RunBackups> FleetRun::backups_for(Journal& journal) {
     request.put_back = [desk = desk_.get()](const Backup& backup,
                                             const Tenant& tenant,
                                             const engine::Patience& patience) {
-      return desk->put_back(backup, tenant, {}, patience).fault;
+      return desk->put_back(backup, tenant, {}, {}, patience).fault;
     };
   }
   return std::make_unique<RunBackups>(std::move(request));

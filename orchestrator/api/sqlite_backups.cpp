@@ -44,9 +44,9 @@ void tell(const OnStep& on_step, const std::string& step) {
 /// Keeps what the live file holds now, under its exclusive lock.
 std::variant<Backup, engine::TenantFault> keep_present(sqlite::LiveFile& live,
                                                        const Backup& instead,
-                                                       const Tenant& tenant,
-                                                       const backup::Vault& vault,
+                                                       const LivePlace& place,
                                                        const engine::Patience& patience) {
+  const Tenant& tenant = place.tenant;
   sqlite::FileContent content = live.content();
   if (!content.uid.empty() && !instead.uid.empty() && content.uid != instead.uid) {
     return refused(fmt::format("the backup is of the tenant with uid {}, and '{}' has uid {}",
@@ -63,11 +63,10 @@ std::variant<Backup, engine::TenantFault> keep_present(sqlite::LiveFile& live,
   present.provider = BackupOptions::Provider::sqlite;
   present.started = std::chrono::system_clock::now();
   present.tool_version = sqlite::library_version();
-  for (std::string& revision : content.revisions) {
-    present.heads.push_back(engine::RevisionId{std::move(revision)});
-  }
+  present.heads = place.heads;
+  present.aside = true;
   const std::string folder = backup::folder_of(present);
-  backup::Vault::Draft draft = vault.begin(folder, "db");
+  backup::Vault::Draft draft = place.vault.begin(folder, "db");
   if (const auto error = live.copy_to(draft.path())) {
     return fault_of(*error, "backup_failed", "saving what the file holds now");
   }
@@ -83,7 +82,7 @@ std::variant<Backup, engine::TenantFault> keep_present(sqlite::LiveFile& live,
     present.tables = std::move(copied.tables);
     present.rows_as = "sqlite";
   }
-  return vault.keep(std::move(draft), std::move(present));
+  return place.vault.keep(std::move(draft), std::move(present));
 }
 
 }  // namespace
@@ -112,11 +111,10 @@ backup::MadeOrFault SqliteBackups::make(const BackupSubject& subject,
 
 PutBack SqliteBackups::put_back(const Backup& backup,
                                 const fs::path& stored,
-                                const Tenant& tenant,
-                                const backup::Vault& vault,
+                                const LivePlace& place,
                                 const OnStep& on_step,
                                 const engine::Patience& patience) const {
-  const std::string& file = tenant.target.connection;
+  const std::string& file = place.tenant.target.connection;
   if (const auto wrong = differences_in(backup, stored, patience); !wrong.empty()) {
     return {backup_fault(
                 "restore_not_proven",
@@ -137,7 +135,7 @@ PutBack SqliteBackups::put_back(const Backup& backup,
     return {fault_of(*live.refusal(), "restore_refused", "taking the file for us alone"), {}};
   }
   tell(on_step, "saving what the file holds now");
-  auto present = keep_present(live, backup, tenant, vault, patience);
+  auto present = keep_present(live, backup, place, patience);
   if (auto* const fault = std::get_if<engine::TenantFault>(&present)) {
     return {std::move(*fault), {}};
   }

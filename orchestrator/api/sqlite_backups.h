@@ -14,6 +14,13 @@
 
 namespace drover::orchestrator {
 
+/// The live file that a backup is put back into.
+struct LivePlace {
+  const Tenant& tenant;
+  const std::vector<engine::RevisionId> heads;  ///< Of its history, as far as they are known.
+  const backup::Vault& vault;                   ///< Keeps what the file holds.
+};
+
 class SqliteBackups final : public backup::Provider {
  public:
   /// `lock_timeout` bounds the wait for other users of a file.
@@ -25,12 +32,11 @@ class SqliteBackups final : public backup::Provider {
                            const std::filesystem::path& part,
                            const engine::Patience& patience) override;
 
-  /// Puts `backup`, whose file is `stored`, into the live file, whose present content is kept in
-  /// `vault` first. A live file that is gone is made anew.
+  /// Puts `backup`, whose file is `stored`, into the live file, whose present content is kept
+  /// first. A live file that is gone is made anew.
   PutBack put_back(const Backup& backup,
                    const std::filesystem::path& stored,
-                   const Tenant& tenant,
-                   const backup::Vault& vault,
+                   const LivePlace& place,
                    const OnStep& on_step,
                    const engine::Patience& patience) const;
 

@@ -52,6 +52,7 @@ Backup read(const Json& json) {
   backup.started = time_of(json.at("started_ms").get<std::int64_t>());
   backup.finished = time_of(json.at("finished_ms").get<std::int64_t>());
   json.at("run").get_to(backup.run);
+  json.at("aside").get_to(backup.aside);
   for (const Json& head : json.at("heads")) {
     backup.heads.push_back(engine::RevisionId{head.get<std::string>()});
   }
@@ -90,6 +91,7 @@ std::string to_line(const Backup& backup) {
                   {"started_ms", number_of(backup.started)},
                   {"finished_ms", number_of(backup.finished)},
                   {"run", backup.run},
+                  {"aside", backup.aside},
                   {"heads", values_of(backup.heads)},
                   {"epoch", backup.epoch},
                   {"rows_as", backup.rows_as},

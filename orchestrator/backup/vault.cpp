@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <random>
 #include <system_error>
+#include <tuple>
 #include <utility>
 
 #include <fmt/chrono.h>
@@ -204,9 +205,10 @@ void read_lines(const fs::path& folder, std::vector<Backup>* backups, std::vecto
   }
 }
 
-std::vector<Backup> by_id(std::vector<Backup> backups) {
-  std::sort(
-      backups.begin(), backups.end(), [](const Backup& a, const Backup& b) { return a.id < b.id; });
+std::vector<Backup> by_time(std::vector<Backup> backups) {
+  std::sort(backups.begin(), backups.end(), [](const Backup& a, const Backup& b) {
+    return std::tie(a.started, a.id) < std::tie(b.started, b.id);
+  });
   return backups;
 }
 
@@ -359,13 +361,13 @@ std::vector<Backup> Vault::all() const {
   for (const auto& folder : fs::directory_iterator(root_)) {
     read_lines(folder.path(), &backups, nullptr);
   }
-  return by_id(std::move(backups));
+  return by_time(std::move(backups));
 }
 
 std::vector<Backup> Vault::of_folder(const std::string& folder) const {
   std::vector<Backup> backups;
   read_lines(root_ / folder, &backups, nullptr);
-  return by_id(std::move(backups));
+  return by_time(std::move(backups));
 }
 
 std::vector<fs::path> Vault::damaged_lines() const {

@@ -85,7 +85,7 @@ class Vault {
   /// Removes what dead processes have left half-made. Returns how many.
   std::size_t sweep() const;
 
-  /// By id, the oldest first. Lines that cannot be read are left out, and told by damaged_lines().
+  /// The oldest first. Lines that cannot be read are left out, and told by damaged_lines().
   std::vector<Backup> all() const;
   std::vector<Backup> of_folder(const std::string& folder) const;
   std::vector<std::filesystem::path> damaged_lines() const;

@@ -34,6 +34,7 @@ report::Value backup_value(const Backup& backup) {
       .set("tenant", backup.tenant.value)
       .set("uid", report::known_text(backup.uid))
       .set("run", report::known_text(backup.run))
+      .set("aside", backup.aside)
       .set("provider", name_of(backup.provider))
       .set("file", report::known_text(backup.file))
       .set("handle", report::known_text(backup.handle))
@@ -172,7 +173,7 @@ int run_list(Invocation& invocation) {
                backup.tenant.value,
                heads.empty() ? "base" : heads,
                report::bytes_text(backup.bytes),
-               std::string(name_of(backup.provider)),
+               fmt::format("{}{}", name_of(backup.provider), backup.aside ? " (aside)" : ""),
                backup.run.empty() ? "-" : backup.run,
                report::duration_text(std::chrono::duration_cast<std::chrono::milliseconds>(
                    started - backup.started))});
@@ -232,11 +233,11 @@ int run_verify(Invocation& invocation) {
     }
   }
   if (for_people(invocation)) {
-    invocation.console.data(fmt::format("{} of {}, {}: {}\n",
+    invocation.console.data(fmt::format("{} of {} sound, {}; {}\n",
                                         backups.size() - bad,
                                         report::count_of(backups.size(), "backup"),
                                         report::bytes_text(bytes),
-                                        bad == 0 ? "all sound" : "the others are DAMAGED"));
+                                        bad == 0 ? "no damage" : fmt::format("{} DAMAGED", bad)));
   } else {
     report::Document document{
         report::opening(occasion_since(started, workspace.environment().name)),
