@@ -43,7 +43,7 @@ struct BackupSubject {
   std::vector<engine::RevisionId> heads;
   std::int64_t epoch = 0;
   std::string environment;
-  std::string run;  ///< Empty: made by hand.
+  std::string run;          ///< Empty: made by hand.
   std::uint64_t bytes = 0;  ///< Of its data; 0: not known.
 };
 

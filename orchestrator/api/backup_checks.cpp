@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "orchestrator/api/run_backups.h"
+#include "orchestrator/backup/pg_tools.h"
 #include "orchestrator/report/text.h"
 
 namespace drover::orchestrator {
@@ -52,12 +53,17 @@ std::vector<PlanFinding> look_at_backups(const BackupLook& look) {
   std::size_t count = 0;
   std::uint64_t bytes = 0;
   bool takes_room = false;
+  std::map<std::string, int> to_dump;
   for (std::size_t i = 0; i < look.tenants.size(); ++i) {
     if (!look.is_to_change[i] || look.standings[i].fault) {
       continue;
     }
     const BackupOptions::Provider provider = provider_for(options, look.tenants[i]);
     providers.insert(std::string(name_of(provider)));
+    const auto version = look.server_versions.find(look.standings[i].server);
+    if (provider == BackupOptions::Provider::pg_dump && version != look.server_versions.end()) {
+      to_dump.insert(*version);
+    }
     takes_room = takes_room || provider == BackupOptions::Provider::pg_dump ||
                  provider == BackupOptions::Provider::sqlite;
     bytes += look.standings[i].bytes.value_or(0);
@@ -65,6 +71,9 @@ std::vector<PlanFinding> look_at_backups(const BackupLook& look) {
   }
   if (count == 0) {
     return {};
+  }
+  for (const auto& [server, version] : to_dump) {
+    backup::PgTools(options.tools).check(server, version);
   }
   const std::string directory = options.directory.generic_string();
   const std::optional<std::uintmax_t> free = takes_room ? free_at(options.directory) : std::nullopt;

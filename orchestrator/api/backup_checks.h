@@ -29,7 +29,8 @@ struct BackupLook {
   const std::map<std::string, int>& server_versions;  ///< See PreflightResult.
 };
 
-/// Empty where no stage makes backups, or nobody is to be changed.
+/// Empty where no stage makes backups, or nobody is to be changed. Refuses tools that are missing,
+/// or older than a server that they are to save.
 std::vector<PlanFinding> look_at_backups(const BackupLook& look);
 
 }  // namespace drover::orchestrator

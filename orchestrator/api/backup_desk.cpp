@@ -187,12 +187,6 @@ const BackupOptions& BackupDesk::options() const noexcept {
   return state_->options;
 }
 
-void BackupDesk::check_tools(const std::map<std::string, int>& server_versions) const {
-  for (const auto& [server, version] : server_versions) {
-    state_->tools.check(server, version);
-  }
-}
-
 BackupMeans BackupDesk::means() {
   return {[this](const BackupSubject& subject, const engine::Patience& patience) {
             return make(subject, patience);

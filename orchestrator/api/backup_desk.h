@@ -53,9 +53,6 @@ class BackupDesk {
 
   const BackupOptions& options() const noexcept;
 
-  /// Refuses tools that are missing, or older than a server: 150020 by server. Throws Error usage.
-  void check_tools(const std::map<std::string, int>& server_versions) const;
-
   /// What a run makes its backups with.
   BackupMeans means();
 

@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "orchestrator/api/errands.h"
+#include "orchestrator/api/fleet_preflight.h"
 #include "orchestrator/api/fleet_status.h"
 
 namespace drover::orchestrator {
@@ -14,8 +15,14 @@ BackupSubject subject_of(const Tenant& tenant,
                          Extent extent,
                          const TenantStanding& standing,
                          const std::string& environment) {
-  BackupSubject subject{
-      tenant, extent, standing.uid, standing.current, standing.epoch, environment, ""};
+  BackupSubject subject{tenant,
+                        extent,
+                        standing.uid,
+                        standing.current,
+                        standing.epoch,
+                        environment,
+                        "",
+                        standing.bytes.value_or(0)};
   std::sort(subject.heads.begin(), subject.heads.end());
   return subject;
 }
@@ -28,16 +35,24 @@ std::vector<TenantBackup> back_up(Workspace& workspace,
                                   const std::function<void(const TenantBackup&)>& told,
                                   const engine::Patience& patience) {
   const Environment& environment = workspace.environment();
-  const std::vector<TenantStanding> standings = read_fleet_status({workspace.sessions(),
-                                                                   workspace.clock(),
-                                                                   *workspace.migrations(),
-                                                                   workspace.approach(),
-                                                                   environment.limits,
-                                                                   "heads",
-                                                                   {},
-                                                                   {}},
-                                                                  tenants,
-                                                                  patience);
+  std::vector<TenantStanding> standings = read_fleet_status({workspace.sessions(),
+                                                             workspace.clock(),
+                                                             *workspace.migrations(),
+                                                             workspace.approach(),
+                                                             environment.limits,
+                                                             "heads",
+                                                             {},
+                                                             {}},
+                                                            tenants,
+                                                            patience);
+  // How large they are: large ones are dumped by several connections.
+  const std::vector<bool> none_changes(tenants.size(), false);
+  preflight(
+      {workspace.sessions(), workspace.clock(), workspace.approach(), environment.limits, true},
+      tenants,
+      none_changes,
+      standings,
+      patience);
   const std::map<TenantId, Extent> extents = extents_of(workspace.fleet());
   Limits limits = environment.limits;
   limits.in_flight = desk.options().in_flight;

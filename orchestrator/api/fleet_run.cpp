@@ -107,6 +107,16 @@ void check_window_length(const Stage& stage, std::chrono::milliseconds margin) {
 
 }  // namespace
 
+void refuse_restore(const RunRecord& run) {
+  if (run.request.verb == "restore") {
+    throw Error(ErrorCode::usage,
+                "run_is_restore",
+                fmt::format("run {} put tenants back from backups, and is no run of migrations",
+                            run.id.value),
+                "Say drover restore again: it goes on with each tenant where it was.");
+  }
+}
+
 FleetRun::FleetRun(Workspace& workspace, FleetRunRequest request)
     : workspace_(workspace), request_(std::move(request)), owner_(this_process()) {
   if (request_.rollback_of) {
@@ -369,6 +379,7 @@ bool FleetRun::take_up_equal_run(Journal& journal, const RunRequest& wanted) {
 }
 
 void FleetRun::adopt(Journal& journal, const RunRecord& record) {
+  refuse_restore(record);
   plan_.reset();
   if (const std::string text = journal.plan_of(record.id); !text.empty()) {
     plan_ = plan::from_text(text, fmt::format("the plan of run {}", record.id.value));

@@ -68,6 +68,9 @@ struct TenantRehearsal {
 /// many failed, they always are.
 enum class RetryFailed { no, yes };
 
+/// Refuses what is only for runs of migrations. Throws Error usage: run_is_restore.
+void refuse_restore(const RunRecord& run);
+
 class FleetRun {
  public:
   /// Begins nothing yet. `workspace` must outlive the run.

@@ -55,6 +55,7 @@ Error nothing_to_roll_back(const std::string& run) {
 void FleetRun::take_rollback() {
   Journal& store = journal();
   const RunRecord undone = store.run(*request_.rollback_of);
+  refuse_restore(undone);
   if (undone.lease_alive) {
     throw run_in_progress(undone);
   }

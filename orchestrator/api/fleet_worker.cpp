@@ -163,6 +163,22 @@ engine::ApplyOutcome FleetWorker::apply(Turn& turn, const engine::Goal& goal) {
       turn.target, facts_of(turn.tenant), goal, turn.patience, turn.kept, observer);
 }
 
+engine::ApplyOutcome FleetWorker::take_turn(Turn& turn, const engine::Goal& goal) {
+  if (guard_ == nullptr) {
+    return apply(turn, goal);
+  }
+  const engine::SteadyTime start = clock_.now();
+  auto fault = guard_->before_turn(turn.tenant, turn.patience);
+  turn.waited += clock_.now() - start;
+  if (!fault) {
+    return apply(turn, goal);
+  }
+  turn.not_cleared = fault->kind != "interrupted";
+  engine::ApplyOutcome outcome;
+  outcome.fault = std::move(fault);
+  return outcome;
+}
+
 TenantOutcome FleetWorker::work(const Tenant& tenant,
                                 int attempt,
                                 const engine::Patience& patience) {
@@ -179,7 +195,7 @@ TenantOutcome FleetWorker::work(const Tenant& tenant,
     if (const auto own = targets_.find(tenant.id); own != targets_.end()) {
       goal.target = own->second;
     }
-    result = outcome_of(tenant, apply(turn, goal));
+    result = outcome_of(tenant, take_turn(turn, goal));
     result.reason = turn.not_cleared ? std::string(kNoBackup) : result.reason;
     after_partial(turn, result);
     if (turn.kept != nullptr) {

@@ -69,6 +69,7 @@ class FleetWorker final : public TenantWorker {
   struct Turn;
 
   bool is_shared(const Tenant& tenant) const;
+  engine::ApplyOutcome take_turn(Turn& turn, const engine::Goal& goal);
   engine::ApplyOutcome apply(Turn& turn, const engine::Goal& goal);
   void after_partial(Turn& turn, TenantOutcome& result);
   void take_down(Turn& turn, TenantOutcome& result);

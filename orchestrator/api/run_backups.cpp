@@ -32,6 +32,14 @@ std::vector<engine::RevisionId> in_order(std::vector<engine::RevisionId> heads) 
   return heads;
 }
 
+engine::TenantFault moved_since_copy(const Tenant& tenant) {
+  return engine::found(
+      ErrorCode::incomplete,
+      "backup_failed",
+      fmt::format("tenant '{}' has no template copy of where its history is now", tenant.id.value),
+      "Run the command again: it is copied before its turn.");
+}
+
 }  // namespace
 
 std::map<std::string, BackupRule> backup_rules(const Environment& environment) {
@@ -103,13 +111,61 @@ const BackupRule& RunBackups::rule_of(const TenantId& tenant) const {
 
 BackupSubject RunBackups::subject_of(const Tenant& tenant) const {
   const auto extent = request_.extents.find(tenant.id);
+  const auto planned = planned_.find(tenant.id);
+  const auto bytes =
+      planned == planned_.end() ? 0 : static_cast<std::uint64_t>(planned->second->bytes);
   return {tenant,
           extent == request_.extents.end() ? Extent::whole : extent->second,
           {},
           {},
           0,
           request_.environment.name,
-          request_.run.value};
+          request_.run.value,
+          bytes};
+}
+
+/// A template copy ends the sessions of its tenant, ours too, and takes the tenant's lock itself.
+bool RunBackups::is_copied(const Tenant& tenant) const {
+  return request_.environment.backup && provider_for(*request_.environment.backup, tenant) ==
+                                            BackupOptions::Provider::template_copy;
+}
+
+/// What the plan says of a tenant that it has steps for.
+std::optional<BackupSubject> RunBackups::planned_subject(const Tenant& tenant) const {
+  const auto planned = planned_.find(tenant.id);
+  const bool useful = planned != planned_.end() && planned->second->unfit.empty() &&
+                      rule_of(tenant.id).policy != BackupPolicy::none &&
+                      !request_.plan->step_lists.at(planned->second->steps).empty();
+  if (!useful) {
+    return std::nullopt;
+  }
+  BackupSubject subject = subject_of(tenant);
+  subject.uid = planned->second->uid;
+  subject.epoch = planned->second->epoch;
+  subject.heads = in_order(planned->second->from);
+  return subject;
+}
+
+/// With a policy of best effort a tenant without a backup is changed all the same, and listed.
+std::optional<engine::TenantFault> RunBackups::put_up_with(
+    const BackupRule& rule, const Tenant& tenant, std::optional<engine::TenantFault> fault) {
+  if (!fault || rule.policy == BackupPolicy::required || fault->kind == "interrupted") {
+    return fault;
+  }
+  const std::lock_guard lock(seen_mutex_);
+  without_.push_back(tenant.id);
+  return std::nullopt;
+}
+
+std::optional<engine::TenantFault> RunBackups::before_turn(const Tenant& tenant,
+                                                           const engine::Patience& patience) {
+  const std::optional<BackupSubject> subject =
+      is_copied(tenant) && !request_.resumed ? planned_subject(tenant) : std::nullopt;
+  if (!subject) {
+    return std::nullopt;
+  }
+  const BackupRule& rule = rule_of(tenant.id);
+  return put_up_with(rule, tenant, line_.ensure(*subject, {rule.max_age, false}, patience));
 }
 
 std::optional<engine::TenantFault> RunBackups::before_change(const Tenant& tenant,
@@ -132,14 +188,12 @@ std::optional<engine::TenantFault> RunBackups::before_change(const Tenant& tenan
         return row.run == request_.run.value;
       });
   const bool changed = request_.resumed || has_our_rows || !history.tenant.in_progress.empty();
-  std::optional<engine::TenantFault> fault =
-      line_.ensure(subject, {rule.max_age, changed}, patience);
-  if (!fault || rule.policy == BackupPolicy::required || fault->kind == "interrupted") {
-    return fault;
+  if (is_copied(tenant)) {
+    const bool there = request_.means.find(subject, {rule.max_age, changed}).has_value();
+    return put_up_with(
+        rule, tenant, there ? std::nullopt : std::optional(moved_since_copy(tenant)));
   }
-  const std::lock_guard lock(seen_mutex_);
-  without_.push_back(tenant.id);
-  return std::nullopt;
+  return put_up_with(rule, tenant, line_.ensure(subject, {rule.max_age, changed}, patience));
 }
 
 OnPartial RunBackups::on_partial(const Tenant& tenant) const {
@@ -174,19 +228,11 @@ std::size_t RunBackups::looks_ahead() const noexcept {
 }
 
 void RunBackups::prepare(const Tenant& tenant) {
-  const auto planned = planned_.find(tenant.id);
-  const BackupRule& rule = rule_of(tenant.id);
-  const bool useful = planned != planned_.end() && rule.policy != BackupPolicy::none &&
-                      !request_.resumed && planned->second->unfit.empty() &&
-                      !request_.plan->step_lists.at(planned->second->steps).empty();
-  if (!useful) {
-    return;
+  const std::optional<BackupSubject> subject =
+      is_copied(tenant) || request_.resumed ? std::nullopt : planned_subject(tenant);
+  if (subject) {
+    line_.make_ahead(*subject, {rule_of(tenant.id).max_age, false});
   }
-  BackupSubject subject = subject_of(tenant);
-  subject.uid = planned->second->uid;
-  subject.epoch = planned->second->epoch;
-  subject.heads = in_order(planned->second->from);
-  line_.make_ahead(subject, {rule.max_age, false});
 }
 
 std::vector<TenantId> RunBackups::left_without() const {

@@ -56,6 +56,8 @@ class RunBackups final : public TenantGuard, public TenantPreparer {
  public:
   explicit RunBackups(RunBackupsRequest request);
 
+  std::optional<engine::TenantFault> before_turn(const Tenant& tenant,
+                                                 const engine::Patience& patience) override;
   std::optional<engine::TenantFault> before_change(const Tenant& tenant,
                                                    const engine::History& history,
                                                    const engine::Patience& patience) override;
@@ -73,6 +75,11 @@ class RunBackups final : public TenantGuard, public TenantPreparer {
 
  private:
   const BackupRule& rule_of(const TenantId& tenant) const;
+  bool is_copied(const Tenant& tenant) const;
+  std::optional<BackupSubject> planned_subject(const Tenant& tenant) const;
+  std::optional<engine::TenantFault> put_up_with(const BackupRule& rule,
+                                                 const Tenant& tenant,
+                                                 std::optional<engine::TenantFault> fault);
   BackupSubject subject_of(const Tenant& tenant) const;
   void note(const TenantId& tenant, std::string kind, std::string text);
 

@@ -24,6 +24,11 @@ class TenantGuard {
   TenantGuard& operator=(const TenantGuard&) = delete;
   virtual ~TenantGuard() = default;
 
+  /// Called before the tenant is connected to, for what must not be done under its lock. Why it may
+  /// not be changed, or nullopt.
+  virtual std::optional<engine::TenantFault> before_turn(const Tenant& tenant,
+                                                         const engine::Patience& patience) = 0;
+
   /// Called under the tenant's lock, with what its history says. Why it may not be changed, or
   /// nullopt. `tenant` outlives the run.
   virtual std::optional<engine::TenantFault> before_change(const Tenant& tenant,
