@@ -17,6 +17,7 @@
 
 #include "engine/error.h"
 #include "engine/secret.h"
+#include "orchestrator/hook.h"
 #include "orchestrator/journal.h"
 #include "orchestrator/rollout_options.h"
 #include "orchestrator/tenant.h"
@@ -149,6 +150,7 @@ struct Environment {
   std::vector<TenantSource> tenants;
   std::optional<BackupOptions> backup;
   std::optional<RolloutOptions> rollout;
+  std::vector<HookOptions> hooks;
   Place place;
 };
 

@@ -4,6 +4,7 @@
 
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <map>
@@ -30,6 +31,18 @@ enum class Outcome {
   unreachable,  ///< Could not be connected to.
   vanished,     ///< Was in the fleet when the run was planned and is gone now.
 };
+
+/// In the order of the enumerators.
+inline constexpr std::array kEveryOutcome = {Outcome::applied,
+                                             Outcome::current,
+                                             Outcome::failed,
+                                             Outcome::partial,
+                                             Outcome::in_doubt,
+                                             Outcome::not_started,
+                                             Outcome::skipped,
+                                             Outcome::held,
+                                             Outcome::unreachable,
+                                             Outcome::vanished};
 
 /// Points to static storage.
 std::string_view name_of(Outcome outcome) noexcept;

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "orchestrator/hook.h"
+
 namespace drover::orchestrator {
 
 bool is_open(const TenantOutcome& outcome) noexcept {
@@ -12,6 +14,9 @@ bool has_looked(const TenantOutcome& outcome) noexcept {
   using engine::FaultClass;
   if (outcome.outcome == Outcome::unreachable || outcome.outcome == Outcome::not_started) {
     return false;
+  }
+  if (outcome.reason == kHookReason && outcome.attempts == 0) {
+    return false;  // its hook kept everybody away from it
   }
   if (outcome.outcome != Outcome::failed || !outcome.fault) {
     return true;

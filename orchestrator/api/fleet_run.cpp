@@ -12,9 +12,11 @@
 #include "orchestrator/api/backup_desk.h"
 #include "orchestrator/api/backup_news.h"
 #include "orchestrator/api/fleet_checks.h"
+#include "orchestrator/api/fleet_hooks.h"
 #include "orchestrator/api/fleet_plan.h"
 #include "orchestrator/api/fleet_status.h"
 #include "orchestrator/api/fleet_worker.h"
+#include "orchestrator/api/hooked_worker.h"
 #include "orchestrator/api/no_journal.h"
 #include "orchestrator/api/run_backups.h"
 #include "orchestrator/api/this_process.h"
@@ -591,7 +593,9 @@ run::RunResult FleetRun::coordinate(Journal& journal,
                      rest,
                      targets_);
   FleetProbe probe(workspace_.sessions(), workspace_.environment().timeouts.connect);
-  run::PoolDispatcher dispatcher(worker,
+  FleetHooks hooks(workspace_, journal, {id_, verb(), resumed_}, settled_);
+  HookedWorker hooked(worker, hooks);
+  run::PoolDispatcher dispatcher(hooked,
                                  std::min(limit.in_flight, std::max<std::size_t>(rest.size(), 1)));
   run::RunPlan plan;
   plan.run = id_;
@@ -612,9 +616,11 @@ run::RunResult FleetRun::coordinate(Journal& journal,
     }
   }
   plan.tenants = std::move(rest);
+  hooks.know_stages(plan.rollout, plan.tenants);
   FleetChecks checks(workspace_, journal, id_, plan_ ? &*plan_ : nullptr);
   BackupNews news(observer, backups.get());
-  run::Coordinator coordinator(clock, dispatcher, probe, journal, news, &checks, backups.get());
+  run::Coordinator coordinator(
+      clock, dispatcher, probe, journal, news, &checks, backups.get(), &hooks);
   run::RunResult result;
   {
     const run::RunStop::Reach reach(stop_, coordinator);

@@ -105,11 +105,36 @@ Sections    up, down [postgres|sqlite] [no-transaction]; verify; batch key=value
 drover create writes one, drover validate checks all.
 )";
 
+constexpr std::string_view kHooks = R"(Hooks: programs that a run calls
+
+  hooks:                        # of an environment; those of an event are called in their order
+    - {on: before_tenant, command: [./drain.sh], deadline: 60s, on_error: fail, stages: [canary]}
+
+  run_start      before anything; a failure ends the run (4)         fail
+  stage_start    before its first tenant; a failure halts            fail
+  before_tenant  a failure leaves the tenant alone: failed (hook)    fail
+  after_tenant   whatever came of it; a failure makes it failed      fail
+  stage_end      when its gate has passed; a failure halts           fail
+  failure        a tenant has ended badly; beside the run            warn
+  halt           the run stops early, or is paused; beside the run   warn
+  run_end        the last of all                                     warn
+
+The last column is on_error where nobody says it: fail, or warn, which is only told. The last three
+with fail: the exit status is 3 at least.
+
+The facts are in DROVER_EVENT, RUN, ENVIRONMENT, VERB, RESUMED, STAGE, TENANT, SERVER, DATABASE,
+SCHEMA or FILE, ATTEMPT, LABEL_x, OUTCOME, REASON, MESSAGE, FROM, TO, EXIT_STATUS and COUNT_x, each
+with DROVER_ before it, and as JSON on standard input. There is no shell, and nothing else of the
+environment but PATH, HOME, USER, LOGNAME, LANG, LC_ALL, TZ and TMPDIR. drover runs RUN -v shows
+what hooks wrote, 64 KiB of each call.
+)";
+
 constexpr std::array kTopics = {HelpTopic{"exit-codes", kExitCodes},
                                 HelpTopic{"references", kReferences},
                                 HelpTopic{"environment", kEnvironment},
                                 HelpTopic{"selectors", kSelectorTopic},
                                 HelpTopic{"migrations", kMigrations},
+                                HelpTopic{"hooks", kHooks},
                                 HelpTopic{"output", kOutput}};
 
 }  // namespace

@@ -1,5 +1,8 @@
 // runs: what past runs did, from the journal.
 
+#include <algorithm>
+#include <string_view>
+
 #include <fmt/format.h>
 
 #include "orchestrator/cli/console.h"
@@ -93,6 +96,24 @@ int list_runs(Invocation& invocation, Workspace& workspace, Journal& journal) {
   return 0;
 }
 
+/// Of the words of a program the first line; all of them, each line set in, with -v.
+void show_event(Invocation& invocation, const EventRecord& event) {
+  std::string_view rest = event.text;
+  const auto next_line = [&rest] {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+    return printable(line);
+  };
+  invocation.console.data(fmt::format("{}  {}{}  {}\n",
+                                      report::rfc3339(event.at),
+                                      event.kind,
+                                      event.tenant.empty() ? "" : " " + event.tenant,
+                                      next_line()));
+  while (invocation.globals.verbose && !rest.empty()) {
+    invocation.console.data(fmt::format("    {}\n", next_line()));
+  }
+}
+
 int show_run(Invocation& invocation, Journal& journal, const std::string& id) {
   const auto started = std::chrono::system_clock::now();
   const RunRecord run = journal.run(id);
@@ -142,11 +163,7 @@ int show_run(Invocation& invocation, Journal& journal, const std::string& id) {
                                       run.owner.pid,
                                       table.written(data_width())));
   for (const EventRecord& event : events) {
-    invocation.console.data(fmt::format("{}  {}{}  {}\n",
-                                        report::rfc3339(event.at),
-                                        event.kind,
-                                        event.tenant.empty() ? "" : " " + event.tenant,
-                                        printable(event.text)));
+    show_event(invocation, event);
   }
   return 0;
 }
@@ -165,7 +182,8 @@ VerbSpec runs_verb() {
   return {"runs",
           "what past runs did",
           "  drover runs             the newest of the environment\n"
-          "  drover runs 20261122    one of them, tenant by tenant\n",
+          "  drover runs 20261122    one of them, tenant by tenant\n"
+          "  drover runs 20261122 -v with all that hooks wrote\n",
           {{"run", Takes::word, "RUN", "its id or the first characters"},
            {"--all", Takes::nothing, "", "of every environment"}},
           VerbSpec::Selectors::no,

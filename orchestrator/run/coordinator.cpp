@@ -4,11 +4,10 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <iterator>
 #include <numeric>
 #include <optional>
-#include <set>
 #include <stop_token>
-#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -17,6 +16,7 @@
 
 #include "orchestrator/run/inbox.h"
 #include "orchestrator/run/lease_keeper.h"
+#include "orchestrator/run/run_loop.h"
 
 namespace drover::orchestrator::run {
 namespace {
@@ -74,90 +74,16 @@ Halt halted_by(const Control& control) {
           "Resume the run to go on."};
 }
 
-/// The kinds of the journal's events by which a resumed run knows its stages.
-constexpr std::string_view kStageEvents[] = {kStageBegun, kStageAtGate, kStagePassed};
+/// Ends that somebody should be told of.
+bool is_failure(Outcome outcome) noexcept {
+  return outcome == Outcome::failed || outcome == Outcome::partial ||
+         outcome == Outcome::in_doubt || outcome == Outcome::unreachable;
+}
 
-/// The tools of a run; see Coordinator.
-struct Tools {
-  engine::Clock& clock;
-  Dispatcher& dispatcher;
-  ServerProbe& probe;
-  Journal& journal;
-  RunObserver& observer;
-  StageCheck* checks;        ///< May be absent: then no gate asks anything.
-  TenantPreparer* preparer;  ///< May be absent.
-  std::shared_ptr<Inbox> inbox;
-};
+}  // namespace
 
-/// One run from its first tick to its result.
-class RunLoop {
- public:
-  RunLoop(Tools tools, const RunPlan& plan, const engine::Patience& patience)
-      : RunLoop(std::move(tools), plan, patience, scheduled(plan)) {}
-
-  RunResult go();
-
-  // What the inbox brings.
-  void operator()(TenantReturned& message);
-  void operator()(const ProbeReturned& message);
-  void operator()(const CapacityReturned& message);
-  void operator()(const LeaseRenewed& message);
-  void operator()(LeaseNotRenewed& message) { store_failure_ = std::move(message.why); }
-  void operator()(HaltWanted& message);
-  void operator()(const DrainWanted& message);
-  void operator()(const CancelWanted& message);
-  void operator()(const ControlWanted& message);
-  void operator()(CheckReturned& message);
-
-  // What the schedule wants.
-  void operator()(const StartTenant& action);
-  void operator()(const ProbeServer& action);
-  void operator()(const AskCapacity& action);
-  void operator()(FinishTenant& action);
-  void operator()(const ReopenTenant& action);
-  void operator()(const CancelWork&) { cancel_.request_stop(); }
-  void operator()(HaltRun& action);
-  void operator()(Note& note);
-  void operator()(const AskCheck& action);
-  void operator()(const StageMoved& action);
-
- private:
-  RunLoop(Tools tools,
-          const RunPlan& plan,
-          const engine::Patience& patience,
-          std::vector<ScheduledTenant> tenants);
-
-  SteadyTime now() const { return tools_.clock.now(); }
-  void carry_out(RolloutActions actions);
-  void hear(SteadyTime until);
-  SteadyTime next_wake() const;
-  void check_time();
-  void look_ahead();
-  void trust_until(SteadyTime until);
-  void show_progress();
-  void run_aside(std::function<Message()> ask, Message otherwise);
-  void await_asides();
-  void end_in_journal();
-  bool lease_is_lost() const { return result_.halt && result_.halt->code == ErrorCode::busy; }
-
-  Tools tools_;
-  const RunPlan& plan_;
-  SteadyTime deadline_;
-  Progress progress_;
-  Rollout rollout_;
-  RunResult result_;
-  std::stop_source cancel_;     ///< Ends tenants under way,
-  std::stop_source force_;      ///< ... also inside of statements that cancel_ lets end,
-  std::stop_source no_asides_;  ///< ... and probes that nobody needs any more.
-  std::vector<bool> started_;   ///< By this process.
-  std::size_t asides_ = 0;      ///< Probes and questions that are under way.
-  SteadyTime trusted_until_;
-  std::optional<Halt> store_failure_;  ///< Why the lease could not be renewed lately.
-  SteadyTime shown_at_ = SteadyTime::min();
-  bool has_news_ = true;
-  bool line_moved_ = true;           ///< Somebody has left the line since look_ahead().
-  std::set<std::size_t> announced_;  ///< By look_ahead().
-};
+RunLoop::RunLoop(Tools tools, const RunPlan& plan, const engine::Patience& patience)
+    : RunLoop(std::move(tools), plan, patience, scheduled(plan)) {}
 
 RunLoop::RunLoop(Tools tools,
                  const RunPlan& plan,
@@ -169,6 +95,10 @@ RunLoop::RunLoop(Tools tools,
       progress_(tenants, now()),
       rollout_(std::move(tenants), rules_of(plan)),
       started_(plan.tenants.size(), false),
+      hooks_(tools_.hooks,
+             [this](std::function<Message()> task, Message otherwise) {
+               run_aside(std::move(task), std::move(otherwise));
+             }),
       trusted_until_(trusted_until(plan.lease_taken, tools_.journal.lease())) {
   trust_until(trusted_until_);
   result_.tenants.resize(plan.tenants.size());
@@ -192,18 +122,23 @@ RunResult RunLoop::go() {
         plan_.owner,
         [inbox = tools_.inbox](Message message) { inbox->push(std::move(message)); });
     hear(now());  // what was said before the run began
-    carry_out(rollout_.tick(now()));
-    while (!rollout_.finished()) {
+    if (!rollout_.stopping()) {
+      hooks_.call(facts_of(HookEvent::run_start));
+    }
+    tick();
+    while (!rollout_.finished() || hooks_.awaited()) {
       hear(next_wake());
       check_time();
-      carry_out(rollout_.tick(now()));
+      tick();
       look_ahead();
       show_progress();
     }
+    await_hooks_beside();
     await_asides();
-  }
-  for (const TenantOutcome& outcome : result_.tenants) {
-    result_.summary.add(outcome);
+    for (const TenantOutcome& outcome : result_.tenants) {
+      result_.summary.add(outcome);
+    }
+    call_last_hooks();
   }
   end_in_journal();
   tools_.observer.on_progress(progress_.snapshot({}, now()));
@@ -215,11 +150,21 @@ void RunLoop::hear(SteadyTime until) {
   for (Message& message : tools_.inbox->wait(tools_.clock, until)) {
     std::visit(*this, message);
   }
+  tell_news();
+}
+
+/// Time does not go on for the rollout while it waits for hooks.
+void RunLoop::tick() {
+  if (!hooks_.awaited()) {
+    carry_out(rollout_.tick(now()));
+  }
 }
 
 SteadyTime RunLoop::next_wake() const {
   SteadyTime wake = shown_at_ + (has_news_ ? kBetweenSnapshots : kLongestSilence);
-  wake = std::min(wake, rollout_.wake_at().value_or(SteadyTime::max()));
+  if (!hooks_.awaited()) {
+    wake = std::min(wake, rollout_.wake_at().value_or(SteadyTime::max()));
+  }
   if (store_failure_) {
     wake = std::min(wake, trusted_until_);
   }
@@ -237,9 +182,10 @@ void RunLoop::check_time() {
   }
 }
 
-/// Tells who comes next, once for each tenant.
+/// Tells who comes next, once for each tenant; not while hooks are called that they wait for.
 void RunLoop::look_ahead() {
-  if (tools_.preparer == nullptr || !std::exchange(line_moved_, false)) {
+  const bool may_look = tools_.preparer != nullptr && !hooks_.awaited();
+  if (!may_look || !std::exchange(line_moved_, false)) {
     return;
   }
   for (const std::size_t tenant : rollout_.upcoming(tools_.preparer->looks_ahead())) {
@@ -258,13 +204,20 @@ void RunLoop::show_progress() {
   if (std::string waits = rollout_.waits_for(at); !waits.empty()) {
     snapshot.waiting_for = std::move(waits);
   }
+  if (const std::optional<HookEvent> event = hooks_.awaited_event()) {
+    snapshot.waiting_for = fmt::format("the {} hooks to end", name_of(*event));
+  }
   tools_.observer.on_progress(snapshot);
   shown_at_ = at;
   has_news_ = false;
 }
 
+/// Each in its order; the rest stays due while hooks are called that it follows on.
 void RunLoop::carry_out(RolloutActions actions) {
-  for (RolloutAction& action : actions) {
+  std::move(actions.begin(), actions.end(), std::back_inserter(due_));
+  while (!hooks_.awaited() && !due_.empty()) {
+    RolloutAction action = std::move(due_.front());
+    due_.pop_front();
     std::visit(*this, action);
   }
 }
@@ -291,16 +244,22 @@ void RunLoop::operator()(const LeaseRenewed& message) {
 }
 
 void RunLoop::operator()(HaltWanted& message) {
+  if (message.why.code == ErrorCode::busy) {
+    hooks_.stop_awaited();  // the run is someone else's
+  }
   carry_out(rollout_.halt(std::move(message.why), now()));
 }
 
 void RunLoop::operator()(const DrainWanted& message) {
   result_.interrupted = message.exit_status;
+  tell_interrupt();
   carry_out(rollout_.drain(now()));
 }
 
 void RunLoop::operator()(const CancelWanted& message) {
   result_.interrupted = message.exit_status;
+  tell_interrupt();
+  stop_hooks(message.force);
   carry_out(rollout_.cancel(now()));
   if (message.force == Force::yes) {
     force_.request_stop();
@@ -311,6 +270,7 @@ void RunLoop::operator()(const ControlWanted& message) {
   const Control& control = message.control;
   switch (control.what) {
     case Control::What::pause:
+      tell_pause(control);
       carry_out(rollout_.pause(control.who, now()));
       return;
     case Control::What::go_on:
@@ -327,6 +287,7 @@ void RunLoop::operator()(const ControlWanted& message) {
     case Control::What::force:
       carry_out(rollout_.halt(halted_by(control), now()));
       if (control.what != Control::What::halt) {
+        stop_hooks(control.what == Control::What::force ? Force::yes : Force::no);
         carry_out(rollout_.cancel(now()));
       }
       if (control.what == Control::What::force) {
@@ -360,25 +321,6 @@ void RunLoop::operator()(const AskCheck& action) {
         return CheckReturned{action, tools_.checks->ask(action.stage, action.check, patience)};
       },
       CheckReturned{action, {}});
-}
-
-/// Known in the journal before anything follows from it.
-void RunLoop::operator()(const StageMoved& action) {
-  if (plan_.rollout.stages.empty()) {
-    return;
-  }
-  const RolloutStage& stage = rollout_.stage_at(action.stage);
-  tools_.journal.record(RunEvent{
-      plan_.run, {}, std::string(kStageEvents[static_cast<std::size_t>(action.to)]), stage.name});
-  tools_.observer.on_stage(stage.name, action.to);
-  if (action.to != StageMoved::To::passed) {
-    return;
-  }
-  try {
-    tools_.journal.flush();
-  } catch (const Error& error) {
-    tools_.inbox->push(HaltWanted{halt_for(error)});
-  }
 }
 
 void RunLoop::operator()(const StartTenant& action) {
@@ -441,6 +383,13 @@ void RunLoop::operator()(FinishTenant& action) {
     tools_.journal.record(TenantFinished{plan_.run, action.outcome});
   }
   tools_.observer.on_tenant(action.outcome);
+  if (is_failure(action.outcome.outcome)) {
+    HookFacts facts = facts_of(HookEvent::failure);
+    facts.tenant = &plan_.tenants[action.tenant];
+    facts.attempt = action.outcome.attempts;
+    facts.outcome = action.outcome;
+    hooks_.call_beside(std::move(facts));
+  }
   result_.tenants[action.tenant] = std::move(action.outcome);
 }
 
@@ -451,6 +400,7 @@ void RunLoop::operator()(const ReopenTenant& action) {
 }
 
 void RunLoop::operator()(HaltRun& action) {
+  tell_stop(action.halt);
   result_.halt = std::move(action.halt);
 }
 
@@ -476,8 +426,8 @@ void RunLoop::end_in_journal() {
       std::any_of(result_.tenants.begin(), result_.tenants.end(), [](const TenantOutcome& outcome) {
         return !went_well(outcome) && !was_left_out(outcome);
       });
-  const bool some_left =
-      result_.summary.count(Outcome::not_started) > 0 || (rollout_.stopping() && wants_more);
+  const bool some_left = result_.summary.count(Outcome::not_started) > 0 || stage_left_open_ ||
+                         (rollout_.stopping() && wants_more);
   result_.state = some_left ? RunState::interrupted : RunState::finished;
   if (lease_is_lost()) {
     return;  // the run is someone else's
@@ -491,15 +441,14 @@ void RunLoop::end_in_journal() {
   }
 }
 
-}  // namespace
-
 Coordinator::Coordinator(engine::Clock& clock,
                          Dispatcher& dispatcher,
                          ServerProbe& probe,
                          Journal& journal,
                          RunObserver& observer,
                          StageCheck* checks,
-                         TenantPreparer* preparer)
+                         TenantPreparer* preparer,
+                         RunHooks* hooks)
     : clock_(clock),
       dispatcher_(dispatcher),
       probe_(probe),
@@ -507,6 +456,7 @@ Coordinator::Coordinator(engine::Clock& clock,
       observer_(observer),
       checks_(checks),
       preparer_(preparer),
+      hooks_(hooks),
       inbox_(std::make_shared<Inbox>()) {}
 
 Coordinator::~Coordinator() = default;
@@ -514,9 +464,10 @@ Coordinator::~Coordinator() = default;
 RunResult Coordinator::run(const RunPlan& plan, const engine::Patience& patience) {
   const std::stop_callback on_stop(patience.stop,
                                    [this] { cancel(kStoppedByOperator, Force::yes); });
-  return RunLoop({clock_, dispatcher_, probe_, journal_, observer_, checks_, preparer_, inbox_},
-                 plan,
-                 patience)
+  return RunLoop(
+             {clock_, dispatcher_, probe_, journal_, observer_, checks_, preparer_, hooks_, inbox_},
+             plan,
+             patience)
       .go();
 }
 

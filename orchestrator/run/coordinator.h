@@ -4,6 +4,9 @@
 /// the caller's, does all of that, and never blocks but to wait for something to happen. The lease
 /// is renewed beside it; when it is not, nothing is started until it is (see lease_keeper.h).
 ///
+/// Hooks of the run and of stages are called beside it as well: while one is under way that
+/// something follows on, what the schedule wants is put off until its end.
+///
 /// In the journal a tenant is started once per process, with the number of processes that have
 /// tried; attempts after the first are events. So what is left without an outcome after a crash
 /// counts crashes, not retries.
@@ -22,6 +25,7 @@
 #include "orchestrator/dispatcher.h"
 #include "orchestrator/journal.h"
 #include "orchestrator/run/run_plan.h"
+#include "orchestrator/run_hooks.h"
 #include "orchestrator/stage_check.h"
 
 namespace drover::orchestrator::run {
@@ -34,14 +38,16 @@ class Coordinator {
   static constexpr int kStoppedByOperator = 4;
 
   /// All references must outlive the Coordinator. `checks` may be absent for a run whose gates ask
-  /// nothing, `preparer` where nothing is done ahead.
+  /// nothing, `preparer` where nothing is done ahead, `hooks` for a run that has none. Those of
+  /// single tenants are the worker's affair.
   Coordinator(engine::Clock& clock,
               Dispatcher& dispatcher,
               ServerProbe& probe,
               Journal& journal,
               RunObserver& observer,
               StageCheck* checks = nullptr,
-              TenantPreparer* preparer = nullptr);
+              TenantPreparer* preparer = nullptr,
+              RunHooks* hooks = nullptr);
   ~Coordinator();
 
   /// Blocks until every tenant of `plan` has an outcome and the run is ended in the journal. A stop
@@ -64,6 +70,7 @@ class Coordinator {
   RunObserver& observer_;
   StageCheck* checks_;
   TenantPreparer* preparer_;
+  RunHooks* hooks_;
 
   /// Shared with whatever has yet to answer; the last of them ends it.
   std::shared_ptr<Inbox> inbox_;

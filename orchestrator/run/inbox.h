@@ -16,6 +16,7 @@
 
 #include "engine/clock.h"
 #include "orchestrator/control.h"
+#include "orchestrator/hook.h"
 #include "orchestrator/rollout.h"
 #include "orchestrator/run/run_plan.h"
 #include "orchestrator/stage_check.h"
@@ -57,6 +58,10 @@ struct CheckReturned {
   AskCheck asked;
   CheckResult result;
 };
+struct HookReturned {
+  HookEvent event;
+  std::optional<Halt> failed;  ///< Why; nullopt: nothing follows from it.
+};
 using Message = std::variant<TenantReturned,
                              ProbeReturned,
                              CapacityReturned,
@@ -66,7 +71,8 @@ using Message = std::variant<TenantReturned,
                              DrainWanted,
                              CancelWanted,
                              ControlWanted,
-                             CheckReturned>;
+                             CheckReturned,
+                             HookReturned>;
 
 class Inbox {
  public:

@@ -1,5 +1,7 @@
 #include "orchestrator/run/run_plan.h"
 
+#include <algorithm>
+
 namespace drover::orchestrator::run {
 
 std::map<TenantId, int> crashed_starts(const std::vector<JournalTenant>& tenants) {
@@ -19,7 +21,8 @@ int RunResult::exit_status() const noexcept {
   if (interrupted) {
     return *interrupted;
   }
-  return halt ? static_cast<int>(halt->code) : summary.exit_status();
+  const int status = halt ? static_cast<int>(halt->code) : summary.exit_status();
+  return failed_hooks > 0 ? std::max(status, static_cast<int>(ErrorCode::incomplete)) : status;
 }
 
 }  // namespace drover::orchestrator::run

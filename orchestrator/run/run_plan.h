@@ -90,6 +90,7 @@ struct RunResult {
   std::optional<Halt> halt;
   std::optional<int> interrupted;  ///< The exit status that the interrupt asked for.
   RunState state = RunState::finished;
+  std::size_t failed_hooks = 0;  ///< Of those that nothing but the exit status follows from.
 
   /// By the order of precedence of exit codes.
   int exit_status() const noexcept;

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "orchestrator/settings/backup_section.h"
+#include "orchestrator/settings/hook_section.h"
 #include "orchestrator/settings/rollout_section.h"
 #include "orchestrator/settings/scalar_settings.h"
 #include "orchestrator/settings/tenant_sources.h"
@@ -109,7 +110,8 @@ Environment read_environment(const YamlEntry& entry,
                          "timeouts",
                          "tenants",
                          "backup",
-                         "rollout"});
+                         "rollout",
+                         "hooks"});
   Environment environment = common;
   environment.name = entry.key;
   environment.place = entry.key_place;
@@ -132,6 +134,10 @@ Environment read_environment(const YamlEntry& entry,
     environment.rollout =
         read_rollout(*rollout, section.name_of("rollout"), environment.limits, reader);
     check_stage_backups(environment, section.name_of("rollout.stages"));
+  }
+  if (const YamlNode* const hooks = section.value("hooks")) {
+    environment.hooks = read_hooks(
+        *hooks, section.name_of("hooks"), environment.rollout ? &*environment.rollout : nullptr);
   }
   return environment;
 }

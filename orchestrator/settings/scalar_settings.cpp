@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "orchestrator/hook.h"
 #include "orchestrator/nearest.h"
 
 namespace drover::orchestrator::settings {
@@ -107,7 +108,8 @@ void check_variables(const EnvironmentVariables& variables,
   add_names(kRetentionSection, known);
   known.insert(known.end(), also_known.begin(), also_known.end());
   for (const auto& [name, value] : variables) {
-    const bool is_ours = name.compare(0, kVariablePrefix.size(), kVariablePrefix) == 0;
+    const bool is_ours =
+        name.compare(0, kVariablePrefix.size(), kVariablePrefix) == 0 && !is_given_variable(name);
     if (is_ours && std::find(known.begin(), known.end(), name) == known.end()) {
       throw Error(ErrorCode::usage,
                   "unknown_variable",

@@ -385,6 +385,7 @@ TEST_CASE("no line of a help text is wider than a terminal", "[cli]") {
                             "environment",
                             "selectors",
                             "migrations",
+                            "hooks",
                             "output"}) {
     const std::string text = *topic == '\0' ? help_of({"help"}) : help_of({"help", topic});
     std::size_t at = 0;

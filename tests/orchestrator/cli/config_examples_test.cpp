@@ -82,6 +82,35 @@ int run_shell(const ProgramDir& dir, const std::string& command) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+constexpr const char* kSteps = "SELECT count(*) FROM sqlite_master WHERE name LIKE 'step_%'";
+
+/// Copies the recipe `name` of config/hooks into `dir`, with `tenants` new files of three revisions
+/// to take, and its environment ready to be used by tests.
+void copy_recipe(const ProgramDir& dir, const std::string& name, const Words& tenants) {
+  for (const auto& entry : fs::directory_iterator(kConfig / "hooks" / name)) {
+    fs::copy(entry.path(), dir.files() / entry.path().filename().string());
+  }
+  write_steps(dir, 3);
+  for (const std::string& tenant : tenants) {
+    fs::create_directories(dir.files() / "fleet");
+    REQUIRE(run_shell(dir, fmt::format("sqlite3 'fleet/{}.db' 'CREATE TABLE app (x)'", tenant)) ==
+            0);
+  }
+}
+
+/// The program as its user calls it: found by PATH, by hooks too.
+int run_recipe(const ProgramDir& dir, const std::string& words) {
+  return run_shell(dir,
+                   fmt::format("PATH='{}':\"$PATH\"; drover {}",
+                               fs::path(DROVER_PROGRAM).parent_path().string(),
+                               words));
+}
+
+std::string sqlite(const ProgramDir& dir, const std::string& file, const std::string& sql) {
+  REQUIRE(run_shell(dir, fmt::format("sqlite3 '{}' \"{}\"", file, sql)) == 0);
+  return dir.files().read("said");
+}
+
 }  // namespace
 
 TEST_CASE("The systemd unit runs a status that reads, and tells pending from broken", "[cli]") {
@@ -228,4 +257,107 @@ TEST_CASE("roles.sql gives each role what it says, and no more", "[cli]") {
   CHECK(may_read("alice") == "f");
   CHECK(may_read("night") == "f");
   CHECK(may_read("drover_backup") == "t");
+}
+
+TEST_CASE("The deploy recipe saves, migrates, deploys, verifies and asks, ring by ring", "[cli]") {
+  const ProgramDir dir;
+  copy_recipe(dir, "deploy-recipe", {"a", "b", "c d"});
+  dir.files().write("release", "broken 2.0\n");
+
+  // A release that does not serve stops at the canary.
+  CHECK(run_recipe(dir, "upgrade --confirm=production") == 4);
+  INFO(dir.files().read("said"));
+  CHECK(dir.files().read("said").find(
+            "stage_end hook './health.sh' exited with status 1: ring canary does not answer") !=
+        std::string::npos);
+  CHECK(dir.files().read("told.log") ==
+        "run stopped: hook_failed (stage_end hook './health.sh' exited with status 1: ring canary "
+        "does not answer)\n"
+        "run ended with status 4, 1 applied (stage_end hook './health.sh' exited with status 1: "
+        "ring canary does not answer)\n");
+  CHECK_FALSE(fs::exists(dir.files() / "deployed/rest"));
+  CHECK(sqlite(dir, "fleet/b.db", kSteps) == "0\n");
+
+  // A better one goes on from there.
+  dir.files().write("release", "good 2.1\n");
+  CHECK(run_recipe(dir, "resume") == 0);
+  INFO(dir.files().read("said"));
+  CHECK(dir.files().read("deployed/canary") == "good 2.1\n");
+  CHECK(dir.files().read("deployed/rest") == "good 2.1\n");
+  CHECK(sqlite(dir, "fleet/c d.db", "SELECT count(*) FROM step_3") == "0\n");
+
+  // Every tenant has its copy from before.
+  std::size_t copies = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(dir.files() / "backups")) {
+    if (entry.is_regular_file()) {
+      ++copies;
+      CHECK(sqlite(dir, entry.path().string(), kSteps) == "0\n");
+    }
+  }
+  CHECK(copies == 3);
+}
+
+TEST_CASE("The deploy recipe leaves a tenant alone that it cannot save", "[cli]") {
+  const ProgramDir dir;
+  copy_recipe(dir, "deploy-recipe", {"a"});
+  dir.files().write("release", "good 2.1\n");
+  dir.files().write("backups", "a file where the folder should be");
+  CHECK(run_recipe(dir, "upgrade --confirm=production") == 4);  // the canary's budget is strict
+  CHECK(sqlite(dir, "fleet/a.db", kSteps) == "0\n");
+  CHECK(dir.files().read("told.log").find("tenant a: failed (before_tenant hook './backup.sh'") !=
+        std::string::npos);
+}
+
+TEST_CASE("The deploy recipe saves PostgreSQL tenants as well", "[cli]") {
+  REQUIRE(PgCluster::available());
+  const PgCluster cluster(PgClusterOptions{.listen = PgClusterOptions::Listen::socket});
+  cluster.create_database("tenant_1");
+  cluster.execute("tenant_1", "CREATE TABLE precious AS SELECT 42 AS answer");
+  const ProgramDir dir;
+  REQUIRE(run_shell(dir, "id -un") == 0);  // the role that pg_dump is by default
+  std::string user = dir.files().read("said");
+  user.pop_back();
+  if (cluster.value("postgres", "SELECT count(*) FROM pg_roles WHERE rolname = '" + user + "'") ==
+      "0") {
+    cluster.execute("postgres", "CREATE ROLE \"" + user + "\" LOGIN SUPERUSER");
+  }
+  copy_recipe(dir, "deploy-recipe", {});
+  dir.files().write("release", "good 2.1\n");
+  dir.files().write("drover.yaml",
+                    replaced(dir.files().read("drover.yaml"),
+                             "sqlite: fleet/*.db",
+                             fmt::format("databases: {{server: \"{}\", match: \"tenant_*\"}}",
+                                         cluster.conninfo("postgres"))));
+  CHECK(run_recipe(dir, "upgrade --confirm=production") == 0);
+  INFO(dir.files().read("said"));
+  REQUIRE(fs::exists(dir.files() / "backups"));
+  CHECK(run_shell(dir, "pg_restore --file=- backups/*/t.tenant_1.*") == 0);
+  const std::string dump = dir.files().read("said");
+  CHECK(dump.find("CREATE TABLE public.precious") != std::string::npos);
+  CHECK(dump.find("step_1") == std::string::npos);
+}
+
+TEST_CASE("The drain recipe gives back what it has drained, however it went", "[cli]") {
+  const ProgramDir dir;
+  copy_recipe(dir, "drain-tenant", {"a", "b", "c"});
+  sqlite(dir, "fleet/b.db", "CREATE TABLE step_2 (x)");
+  CHECK(run_recipe(dir, "upgrade --confirm=production") == 3);
+  INFO(dir.files().read("said"));
+  CHECK(fs::is_empty(dir.files() / "drained"));
+  CHECK(sqlite(dir, "fleet/a.db", "SELECT count(*) FROM step_3") == "0\n");
+}
+
+TEST_CASE("The drain recipe leaves a tenant alone in which somebody goes on working", "[cli]") {
+  const ProgramDir dir;
+  copy_recipe(dir, "drain-tenant", {"a", "b"});
+  dir.files().write("busy/b", "");
+  dir.files().write("drover.yaml",
+                    replaced(dir.files().read("drover.yaml"),
+                             "[./drain.sh], deadline: 2m",
+                             "[./drain.sh], deadline: 500ms"));
+  CHECK(run_recipe(dir, "upgrade --confirm=production") == 3);
+  CHECK(dir.files().read("said").find(
+            "before_tenant hook './drain.sh' did not end within 500 ms") != std::string::npos);
+  CHECK(fs::is_empty(dir.files() / "drained"));
+  CHECK(sqlite(dir, "fleet/b.db", kSteps) == "0\n");
 }

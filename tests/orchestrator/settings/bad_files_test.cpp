@@ -1005,6 +1005,92 @@ const std::vector<BadFile> kBadFiles = {
      "environments.dev.rollout.stages[0].gate.probe.on is 'server', neither 'tenant' nor a "
      "connection",
      "Write tenant, or the URL of the database that is to be asked."},
+    {"hooks that are no list",
+     "environments:\n  dev:\n    tenants: [{sqlite: 'dev/*.db'}]\n"
+     "    hooks: {on: run_start}\n",
+     "invalid_setting",
+     "4:12",
+     "environments.dev.hooks holds a mapping, not a list",
+     "Write a list: each item on a line of its own after '- '."},
+    {"a hook without an event",
+     "environments:\n  dev:\n    tenants: [{sqlite: 'dev/*.db'}]\n"
+     "    hooks: [{command: [./x]}]\n",
+     "invalid_setting",
+     "4:13",
+     "environments.dev.hooks[0] lacks the key 'on'",
+     "Add `on: ...`."},
+    {"a hook without a command",
+     "environments:\n  dev:\n    tenants: [{sqlite: 'dev/*.db'}]\n"
+     "    hooks: [{on: run_start}]\n",
+     "invalid_setting",
+     "4:13",
+     "environments.dev.hooks[0] lacks the key 'command'",
+     "Add `command: ...`."},
+    {"a hook whose command is a text",
+     "environments:\n  dev:\n    tenants: [{sqlite: 'dev/*.db'}]\n"
+     "    hooks: [{on: run_start, command: ./x}]\n",
+     "invalid_setting",
+     "4:38",
+     "environments.dev.hooks[0].command holds a text, not a list",
+     "Write a list: each item on a line of its own after '- '."},
+    {"a hook of an unknown event",
+     "environments:\n  dev:\n    tenants: [{sqlite: 'dev/*.db'}]\n"
+     "    hooks: [{on: before_tenants, command: [./x]}]\n",
+     "invalid_setting",
+     "4:18",
+     "environments.dev.hooks[0].on is 'before_tenants', which is not known",
+     "Did you mean 'before_tenant'?"},
+    {"a hook of one event twice",
+     "environments:\n  dev:\n    tenants: [{sqlite: 'dev/*.db'}]\n"
+     "    hooks: [{on: [halt, failure, halt], command: [./x]}]\n",
+     "invalid_setting",
+     "4:34",
+     "environments.dev.hooks[0].on[2] is 'halt' once more",
+     "Name an event once."},
+    {"a hook of stages that are not there",
+     "environments:\n  dev:\n    tenants: [{sqlite: 'dev/*.db'}]\n"
+     "    hooks: [{on: stage_end, command: [./x]}]\n",
+     "invalid_setting",
+     "4:18",
+     "environments.dev.hooks[0].on is 'stage_end', and the environment has no stages",
+     "Give it a rollout with stages, or use run_start and run_end."},
+    {"a hook of a stage where there is none",
+     "environments:\n  dev:\n    tenants: [{sqlite: 'dev/*.db'}]\n"
+     "    hooks: [{on: failure, command: [./x], stages: [canary]}]\n",
+     "invalid_setting",
+     "4:52",
+     "environments.dev.hooks[0].stages[0] is 'canary', which is no stage of the environment",
+     "Give it a rollout with stages, or leave the key out, so that the hook is for every tenant."},
+    {"a hook of an unknown stage",
+     "environments:\n  dev:\n    tenants: [{sqlite: 'dev/*.db'}]\n"
+     "    rollout: {stages: [{name: canary, select: {count: 1}}, {name: rest}]}\n"
+     "    hooks: [{on: stage_end, command: [./x], stages: [canari]}]\n",
+     "invalid_setting",
+     "5:54",
+     "environments.dev.hooks[0].stages[0] is 'canari', which is no stage of the environment",
+     "Did you mean 'canary'?"},
+    {"a hook of the run's start in one stage",
+     "environments:\n  dev:\n    tenants: [{sqlite: 'dev/*.db'}]\n"
+     "    rollout: {stages: [{name: canary, select: {count: 1}}, {name: rest}]}\n"
+     "    hooks: [{on: [run_start, failure], command: [./x], stages: [canary]}]\n",
+     "invalid_setting",
+     "5:64",
+     "environments.dev.hooks[0].stages limits 'run_start', which belongs to no stage",
+     "Leave the key out, or write a hook of its own for that event."},
+    {"a hook that ignores failures",
+     "environments:\n  dev:\n    tenants: [{sqlite: 'dev/*.db'}]\n"
+     "    hooks: [{on: halt, command: [./x], on_error: ignore}]\n",
+     "invalid_setting",
+     "4:50",
+     "environments.dev.hooks[0].on_error is 'ignore', which is not known",
+     "Known are fail and warn."},
+    {"a hook without time",
+     "environments:\n  dev:\n    tenants: [{sqlite: 'dev/*.db'}]\n"
+     "    hooks: [{on: halt, command: [./x], deadline: 1ms}]\n",
+     "invalid_setting",
+     "4:50",
+     "environments.dev.hooks[0].deadline is '1ms', less than 100ms",
+     "Give a longer duration."},
 };
 
 std::string place_in(const Error& error) {
