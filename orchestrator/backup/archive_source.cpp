@@ -5,22 +5,15 @@
 
 #include <fmt/format.h>
 
+#include "orchestrator/backup/pg_tools.h"
+
 namespace drover::orchestrator::backup {
 namespace {
 
 using engine::base::ChildResult;
 
-/// The line of `errors` that says what is wrong: the first that has "error:" in it, else the first.
-std::string_view telling_line(std::string_view errors) {
-  const std::size_t error = std::min(errors.find("error:"), errors.size());
-  const std::size_t newline =
-      error == errors.size() ? std::string_view::npos : errors.rfind('\n', error);
-  const std::size_t begin = newline == std::string_view::npos ? 0 : newline + 1;
-  return errors.substr(begin, errors.find('\n', begin) - begin);
-}
-
 engine::TenantFault fault_of(const ChildResult& result, const engine::base::ChildRequest& request) {
-  const std::string_view line = telling_line(result.errors);
+  const std::string line = telling_line(result.errors);
   engine::TenantFault fault;
   fault.kind = "restore_failed";
   fault.message =

@@ -10,6 +10,7 @@
 
 #include "engine/dialect.h"
 #include "engine/sql_value.h"
+#include "orchestrator/backup/marked_comment.h"
 
 namespace drover::orchestrator::backup {
 namespace {
@@ -62,25 +63,30 @@ constexpr std::array<std::string_view, 6> kListSettings = {"local_preload_librar
                                                            "temp_tablespaces",
                                                            "unix_socket_directories"};
 
+/// The name in quotes that begins at `at`, which goes behind it.
+std::string quoted_name(std::string_view list, std::size_t& at) {
+  std::string name;
+  for (++at; at < list.size(); ++at) {
+    if (list[at] == '"' && (++at == list.size() || list[at] != '"')) {
+      break;
+    }
+    name += list[at];
+  }
+  return name;
+}
+
 /// The names in a list as the catalog holds it: `"$user", public`.
 std::vector<std::string> names_in(std::string_view list) {
   std::vector<std::string> names;
   std::size_t at = 0;
   while (at < list.size()) {
-    std::string name;
     if (list[at] == '"') {
-      for (++at; at < list.size(); ++at) {
-        if (list[at] == '"' && (++at == list.size() || list[at] != '"')) {
-          break;
-        }
-        name += list[at];
-      }
+      names.push_back(quoted_name(list, at));
     } else {
       const std::size_t end = std::min(list.find(',', at), list.size());
-      name = list.substr(at, end - at);
+      names.emplace_back(list.substr(at, end - at));
       at = end;
     }
-    names.push_back(std::move(name));
     at = std::min(list.find_first_not_of(", ", at), list.size());
   }
   return names;
@@ -191,25 +197,7 @@ void compare_lists(const std::vector<Thing>& was,
   }
 }
 
-constexpr std::string_view kMark = "[closed by drover for ";
-constexpr std::string_view kMarkEnd = "] ";
-
 }  // namespace
-
-std::string to_string(const MarkedComment& comment) {
-  return comment.closed_for.empty()
-             ? comment.comment
-             : fmt::format("{}{}{}{}", kMark, comment.closed_for, kMarkEnd, comment.comment);
-}
-
-MarkedComment marked_comment_of(std::string_view text) {
-  const std::size_t end = text.find(kMarkEnd);
-  if (!text.starts_with(kMark) || end == std::string_view::npos) {
-    return {"", std::string(text)};
-  }
-  return {std::string(text.substr(kMark.size(), end - kMark.size())),
-          std::string(text.substr(end + kMarkEnd.size()))};
-}
 
 std::vector<engine::OwnedStatement> database_properties_message(std::string_view database,
                                                                 int server_version) {
@@ -288,7 +276,8 @@ std::string create_database_statement(std::string_view name, const DatabasePrope
 }
 
 std::vector<std::string> property_statements(std::string_view name,
-                                             const DatabaseProperties& properties) {
+                                             const DatabaseProperties& properties,
+                                             const std::string& purpose) {
   const std::string database = quoted_identifier(name);
   std::vector<std::string> statements = {
       fmt::format("ALTER DATABASE {} OWNER TO {}", database, quoted_identifier(properties.owner)),
@@ -299,10 +288,8 @@ std::vector<std::string> property_statements(std::string_view name,
   for (const DatabaseSetting& setting : properties.settings) {
     statements.push_back(setting_statement(name, setting));
   }
-  if (!properties.comment.empty()) {
-    statements.push_back(
-        fmt::format("COMMENT ON DATABASE {} IS {}", database, quoted_literal(properties.comment)));
-  }
+  statements.push_back(
+      fmt::format("COMMENT ON DATABASE {} IS {}", database, sql_of({purpose, properties.comment})));
   for (const DatabaseLabel& label : properties.labels) {
     statements.push_back(fmt::format("SECURITY LABEL FOR {} ON DATABASE {} IS {}",
                                      quoted_identifier(label.provider),

@@ -63,17 +63,6 @@ struct DatabaseProperties {
   std::vector<DatabaseLabel> labels;      ///< Security labels. Sorted.
 };
 
-/// A comment whose beginning says what we have closed the database for. A setting of our own would
-/// be for superusers only.
-struct MarkedComment {
-  std::string closed_for;  ///< "restore 4f2a9c"; empty: there is no mark.
-  std::string comment;     ///< The rest: the database's own.
-};
-
-/// "[closed by drover for restore 4f2a9c] the first one", and apart again.
-std::string to_string(const MarkedComment& comment);
-MarkedComment marked_comment_of(std::string_view text);
-
 /// What to ask, in any database of the server, about `database`; one message.
 std::vector<engine::OwnedStatement> database_properties_message(std::string_view database,
                                                                 int server_version);
@@ -85,11 +74,12 @@ std::optional<DatabaseProperties> decode_database_properties(
 /// CREATE DATABASE of an empty `name` whose encoding, locale and tablespace are those of `like`.
 std::string create_database_statement(std::string_view name, const DatabaseProperties& like);
 
-/// Gives `name` the rest of `properties`, but whether it allows connections; each statement to be
-/// sent by itself, in order, in another database. A grant of a role that is not the owner is made
-/// as that role, by SET ROLE.
+/// Gives `name` the rest of `properties`, but whether it allows connections, and `purpose` as a
+/// mark in front of the comment; each statement to be sent by itself, in order, in another
+/// database. A grant of a role that is not the owner is made as that role, by SET ROLE.
 std::vector<std::string> property_statements(std::string_view name,
-                                             const DatabaseProperties& properties);
+                                             const DatabaseProperties& properties,
+                                             const std::string& purpose);
 
 /// What `is` lacks or has in excess of `was`, as sentences without a full stop: "owner is 'ann',
 /// and was 'bob'". Says nothing of allows_connections.

@@ -24,15 +24,15 @@ class DatabaseMaker {
   DatabaseMaker(const RestoreRequest& request,
                 const RestoreMeans& means,
                 ServerDesk& server,
+                const std::string& purpose,
                 const engine::Patience& patience)
-      : request_(request), means_(means), server_(server), patience_(patience) {}
+      : request_(request), means_(means), server_(server), purpose_(purpose), patience_(patience) {}
 
-  /// Makes `name`, dropping what a dead process left of it. `like` is the live one, if there is
-  /// one.
+  /// Makes `name`. `like` is the live one, if there is one.
   void make(const std::string& name, const std::optional<DatabaseProperties>& like) {
-    server_.drop(name);
     tell(means_, "creating database " + name);
     server_.run(create_statement(name, like), fmt::format("creating database '{}'", name));
+    server_.mark(name, purpose_);
     server_.run(
         fmt::format("REVOKE ALL PRIVILEGES ON DATABASE {} FROM PUBLIC", quoted_identifier(name)),
         fmt::format("closing database '{}' to others", name));
@@ -45,6 +45,15 @@ class DatabaseMaker {
     check_content(request_, means_, target, Extent::whole, patience_);
   }
 
+  /// A copy has its statistics; an archive leaves the planner without any.
+  void analyze(const std::string& name) {
+    if (request_.source.template_database().empty()) {
+      tell(means_, "analyzing " + name);
+      Desk desk(means_, means_.with_database(request_.tenant.target, name), {}, patience_);
+      desk.ask({"ANALYZE"}, fmt::format("analyzing database '{}'", name), patience_);
+    }
+  }
+
   /// Gives `name` what `live` has beside its content.
   void dress(const std::string& name, const std::string& live) {
     const std::optional<DatabaseProperties> wanted = server_.properties_of(live);
@@ -55,7 +64,7 @@ class DatabaseMaker {
       return;
     }
     tell(means_, "carrying over the properties of " + live);
-    for (const std::string& statement : property_statements(name, *wanted)) {
+    for (const std::string& statement : property_statements(name, *wanted, purpose_)) {
       server_.run(statement, fmt::format("carrying the properties of database '{}' over", live));
     }
     const std::vector<std::string> found =
@@ -82,19 +91,21 @@ class DatabaseMaker {
   const RestoreRequest& request_;
   const RestoreMeans& means_;
   ServerDesk& server_;
+  const std::string& purpose_;
   const engine::Patience& patience_;
 };
 
 /// `failure` after `name` was dropped, or with a word on that it is left.
 [[noreturn]] void fail_without(ServerDesk& server,
                                const std::string& name,
+                               const std::string& purpose,
                                const RestoreFailure& failure,
                                std::string_view untouched) {
   engine::TenantFault fault = failure.fault();
   try {
     server.finish_what_is_begun();
     server.come_back();
-    server.drop(name);
+    server.drop(name, purpose);
     fault.hint += fmt::format(" {} and database '{}' is dropped.", untouched, name);
   } catch (const RestoreFailure& second) {
     fault.hint += fmt::format(" {} but database '{}' is left and could not be dropped ({}).",
@@ -114,6 +125,7 @@ class DatabaseRestore {
         means_(means),
         patience_(patience),
         live_(request.tenant.target.database),
+        purpose_(restore_purpose(request.mark)),
         making_(name_prefix(live_, "_restore_") + request.mark),
         names_{live_,
                name_prefix(live_, "_restored_") + request.mark,
@@ -123,34 +135,26 @@ class DatabaseRestore {
   void run() {
     check_request(request_, Extent::whole);
     ServerDesk server(means_, request_.tenant.target, patience_);
-    const bool swapping = server.state_of(names_.old).has_value();
-    if (!swapping) {
+    if (!server.state_of(names_.old)) {
       hold_live(server);
       if (!server.state_of(names_.fresh)) {
         make(server);
-      }
-      if (inside_) {
-        check_hold();
-        check_can_be_swapped(server, *inside_, live_, patience_);
+        hold_again(server);
       }
     }
     swap_databases(server, means_, names_, [this] { inside_.reset(); });
   }
 
  private:
-  /// Takes the tenant's lock in the live database, if there is one, and sees whose it is.
+  /// Takes the tenant's lock in the live database, if there is one that can be entered, sees whose
+  /// it is, and whether it can be swapped.
   void hold_live(ServerDesk& server) {
     const std::optional<DatabaseState> state = server.state_of(live_);
-    if (!state) {
+    if (!state || !is_open(server, *state)) {
       return;
     }
-    if (!state->allows_connections) {
-      open_left_behind(server, *state);
-      if (server.state_of(names_.fresh)) {
-        return;  // cut short after it was closed, with nothing left but to swap
-      }
-    }
-    inside_ = std::make_unique<Desk>(means_, request_.tenant.target, no_settings(), patience_);
+    inside_ = std::make_unique<Desk>(
+        means_, request_.tenant.target, std::vector<engine::SessionSetting>(), patience_);
     take_lock(*inside_,
               means_,
               engine::tenant_lock_key(live_, request_.tenant.target.schema),
@@ -163,60 +167,83 @@ class DatabaseRestore {
     check_can_be_swapped(server, *inside_, live_, patience_);
   }
 
-  /// A closed live database: ours to open only when we closed it, and not when the swap is next.
-  void open_left_behind(ServerDesk& server, const DatabaseState& state) {
-    if (state.closed_for.empty()) {
+  /// A closed live database stays closed when the swap is next; else it is opened if it was us who
+  /// closed it.
+  bool is_open(ServerDesk& server, const DatabaseState& state) {
+    if (state.allows_connections) {
+      return true;
+    }
+    if (state.comment.purpose.empty()) {
       give_up(
           "restore_refused",
           fmt::format("database '{}' takes no connections, and was not closed by a restore", live_),
           fmt::format("See who closed it; then ALTER DATABASE {} ALLOW_CONNECTIONS true.",
                       quoted_identifier(live_)));
     }
-    if (!server.state_of(names_.fresh)) {
-      tell(means_, "opening " + live_ + ", which was left closed");
-      server.open(live_);
+    if (server.state_of(names_.fresh)) {
+      return false;
     }
+    tell(means_, "opening " + live_ + ", which was left closed");
+    server.open(live_);
+    return true;
   }
 
   void make(ServerDesk& server) {
+    server.drop(making_, purpose_);  // what a dead process left
     try {
-      const std::optional<DatabaseProperties> like = server.properties_of(live_);
-      DatabaseMaker maker(request_, means_, server, patience_);
-      maker.make(making_, like);
+      DatabaseMaker maker(request_, means_, server, purpose_, patience_);
+      maker.make(making_, server.properties_of(live_));
+      maker.analyze(making_);
       maker.dress(making_, live_);
       tell(means_, fmt::format("naming it {}, for all holds", names_.fresh));
       server.end_sessions(making_);
       server.rename(making_, names_.fresh);
     } catch (const RestoreFailure& failure) {
-      fail_without(server, making_, failure, "Nothing live was touched,");
+      fail_without(server, making_, purpose_, failure, "Nothing live was touched,");
     }
   }
 
-  /// After hours of restoring the lock may be gone with its session.
-  void check_hold() {
-    // no parameters
-    inside_->ask({"SELECT 1"},
-                 fmt::format("looking after the lock of tenant '{}'", request_.tenant.id.value),
-                 patience_);
+  /// After hours of restoring the lock may be gone with its session, and more hold the database.
+  void hold_again(ServerDesk& server) {
+    if (!inside_) {
+      return;
+    }
+    try {
+      server.come_back();
+      if (inside_->exchange({{"SELECT 1"}}, patience_).ok()) {
+        check_can_be_swapped(server, *inside_, live_, patience_);
+      } else {
+        inside_.reset();
+        hold_live(server);
+      }
+    } catch (const RestoreFailure& failure) {
+      engine::TenantFault fault = failure.fault();
+      fault.hint += fmt::format(
+          " Nothing live was touched; the restored database '{}' waits for a call with mark {}.",
+          names_.fresh,
+          request_.mark);
+      throw RestoreFailure(std::move(fault));
+    }
   }
-
-  static std::vector<engine::SessionSetting> no_settings() { return {}; }
 
   const RestoreRequest& request_;
   const RestoreMeans& means_;
   const engine::Patience& patience_;
   const std::string live_;
+  const std::string purpose_;
   const std::string making_;
   const SwapNames names_;
   std::unique_ptr<Desk> inside_;  ///< Holds the tenant's lock; null where live is closed or gone.
 };
 
-/// The rest of those of `names` that begin with `prefix`.
-void collect_marks(const std::vector<std::string>& names,
-                   const std::string& prefix,
-                   std::set<std::string>& marks) {
-  for (const std::string& name : names) {
-    marks.insert(name.substr(prefix.size()));
+/// Those of `names` that a restore has marked, by what follows `prefix`.
+void collect_marks(ServerDesk& server, const std::string& prefix, std::set<std::string>& marks) {
+  for (const std::string& name : server.databases_with_prefix(prefix)) {
+    std::string mark = name.substr(prefix.size());
+    const std::optional<DatabaseState> state = server.state_of(name);
+    if (state && state->comment.purpose == restore_purpose(mark)) {
+      marks.insert(std::move(mark));
+    }
   }
 }
 
@@ -245,17 +272,40 @@ UnfinishedRestores unfinished_restores(const Tenant& tenant,
     ServerDesk server(means, tenant.target, patience);
     std::set<std::string> marks;
     for (const std::string_view infix : {"_restore_", "_restored_"}) {
-      const std::string prefix = name_prefix(live, infix);
-      collect_marks(server.databases_with_prefix(prefix), prefix, marks);
-    }
-    constexpr std::string_view kOurs = "restore ";
-    const std::optional<DatabaseState> state = server.state_of(live);
-    if (state && state->closed_for.starts_with(kOurs)) {
-      marks.insert(state->closed_for.substr(kOurs.size()));
+      collect_marks(server, name_prefix(live, infix), marks);
     }
     return {{marks.begin(), marks.end()}, std::nullopt};
   } catch (const RestoreFailure& failure) {
     return {{}, failure.fault()};
+  }
+}
+
+std::optional<engine::TenantFault> abandon_restore(const Tenant& tenant,
+                                                   const std::string& mark,
+                                                   const RestoreMeans& means,
+                                                   const engine::Patience& patience) {
+  const std::string& live = tenant.target.database;
+  const std::string purpose = restore_purpose(mark);
+  try {
+    check_mark(mark);
+    ServerDesk server(means, tenant.target, patience);
+    const std::optional<DatabaseState> state = server.state_of(live);
+    if (!state) {
+      give_up(
+          "restore_refused",
+          fmt::format("there is no database '{}', so restore {} cannot be abandoned", live, mark),
+          "Restore with that mark to go on.");
+    }
+    if (state->comment.purpose == purpose) {
+      tell(means, "opening " + live);
+      server.open(live);
+    }
+    for (const std::string_view infix : {"_restore_", "_restored_"}) {
+      server.drop(name_prefix(live, infix) + mark, purpose);
+    }
+    return std::nullopt;
+  } catch (const RestoreFailure& failure) {
+    return failure.fault();
   }
 }
 
@@ -266,16 +316,19 @@ DrillResult restore_into_throw_away(const RestoreRequest& request,
   const engine::SteadyTime begun = means.clock.now();
   const std::string& live = request.tenant.target.database;
   const std::string name = name_prefix(live, "_drill_") + request.mark;
+  const std::string purpose = "drill " + request.mark;
   try {
     check_request(request, request.backup.schema.empty() ? Extent::whole : Extent::schema);
     ServerDesk server(means, means.with_database(request.tenant.target, name), patience);
+    server.drop(name, purpose);  // what a dead process left
     try {
-      DatabaseMaker(request, means, server, patience).make(name, server.properties_of(live));
+      DatabaseMaker(request, means, server, purpose, patience)
+          .make(name, server.properties_of(live));
     } catch (const RestoreFailure& failure) {
-      fail_without(server, name, failure, "Nothing was put back,");
+      fail_without(server, name, purpose, failure, "Nothing was put back,");
     }
     tell(means, "dropping database " + name);
-    server.drop(name);
+    server.drop(name, purpose);
   } catch (const RestoreFailure& failure) {
     result.fault = failure.fault();
   }

@@ -50,6 +50,13 @@ UnfinishedRestores unfinished_restores(const Tenant& tenant,
                                        const RestoreMeans& means,
                                        const engine::Patience& patience);
 
+/// Takes a restore back that was cut short before its swap was done: opens the live database, and
+/// drops what was made. Refused where there is no live database.
+std::optional<engine::TenantFault> abandon_restore(const Tenant& tenant,
+                                                   const std::string& mark,
+                                                   const RestoreMeans& means,
+                                                   const engine::Patience& patience);
+
 struct DrillResult {
   std::optional<engine::TenantFault> fault;  ///< Nullopt: the backup can be put back.
   std::size_t tables = 0;

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -45,7 +46,11 @@ class Swap {
        const RestoreMeans& means,
        const SwapNames& names,
        const std::function<void()>& before_sessions_end)
-      : server_(server), means_(means), names_(names), before_sessions_end_(before_sessions_end) {}
+      : server_(server),
+        means_(means),
+        names_(names),
+        before_sessions_end_(before_sessions_end),
+        purpose_(restore_purpose(names.mark)) {}
 
   void run() {
     server_.finish_what_is_begun();
@@ -63,6 +68,8 @@ class Swap {
     std::optional<DatabaseState> live;
     std::optional<DatabaseState> fresh;
     std::optional<DatabaseState> old;
+
+    bool swapped() const { return live && old && !fresh; }
   };
 
   World look() {
@@ -74,84 +81,91 @@ class Swap {
   /// The table of the header; false: done.
   bool take_next_step() {
     const World world = look();
-    if (world.live && world.fresh && world.old) {
-      refuse(fmt::format("database '{}' was made by somebody while its old one is called '{}'",
-                         names_.live,
-                         names_.old),
-             fmt::format("Take it away, or rename it; then call again. The restored one is '{}'.",
-                         names_.fresh));
-    }
-    if (world.live && world.fresh) {
-      move_out(world);
+    check_ours(world.fresh, names_.fresh, purpose_);
+    check_ours(world.old, names_.old, purpose_);
+    if (world.live && world.fresh && !world.old) {
+      move(world);
       return true;
     }
-    if (world.fresh) {
-      rename(names_.fresh, names_.live);
+    if (world.fresh && !world.live) {
+      exchange({rename_statement(names_.fresh, names_.live)}, *world.fresh);
       live_was_lost_ = !world.old;
       return true;
     }
-    if (live_was_lost_) {
-      return false;
+    if (!world.swapped() && !live_was_lost_) {
+      refuse(world);
     }
-    if (!world.live || !world.old) {
-      refuse(world.old ? fmt::format("there is no database '{}' and none to put in its place",
-                                     names_.live)
-                       : fmt::format("there is no database '{}' to put in the place of '{}'",
-                                     names_.fresh,
-                                     names_.live),
-             world.old ? fmt::format("The old one is '{}'; rename it back.", names_.old)
-                       : "Restore again.");
-    }
-    if (!world.live->allows_connections || !world.live->closed_for.empty()) {
+    if (!world.live->allows_connections) {
       tell(means_, "swap: opening " + names_.live);
       server_.open(names_.live);
-      return true;
     }
     return false;
   }
 
-  void move_out(const World& world) {
-    const std::string closed_for = "restore " + names_.mark;
+  void move(const World& world) {
     if (world.live->allows_connections) {
       tell(means_, "swap: closing " + names_.live);
-      server_.close(names_.live, closed_for);
-      return;
-    }
-    if (world.fresh->allows_connections) {
+      server_.close(names_.live, purpose_);
+    } else if (world.fresh->allows_connections) {
       tell(means_, "swap: closing " + names_.fresh);
-      server_.close(names_.fresh, closed_for);
-      return;
+      server_.close(names_.fresh, purpose_);
+    } else {
+      tell(means_, "swap: ending the sessions of " + names_.live);
+      before_sessions_end_();
+      server_.end_sessions(names_.live);
+      exchange(
+          {rename_statement(names_.live, names_.old), rename_statement(names_.fresh, names_.live)},
+          *world.fresh);
     }
-    tell(means_, "swap: ending the sessions of " + names_.live);
-    before_sessions_end_();
-    server_.end_sessions(names_.live);
-    rename(names_.live, names_.old);
   }
 
-  void rename(const std::string& from, const std::string& to) {
-    tell(means_, fmt::format("swap: renaming {} to {}", from, to));
-    server_.end_sessions(from);
-    server_.rename(from, to);
+  /// The renames, and live open under its own comment.
+  void exchange(std::vector<std::string> statements, const DatabaseState& fresh) {
+    tell(means_, fmt::format("swap: renaming {} to {}", names_.fresh, names_.live));
+    server_.end_sessions(names_.fresh);
+    for (std::string& sql : opening_statements(names_.live, fresh.comment.comment)) {
+      statements.push_back(std::move(sql));
+    }
+    server_.run_together(statements,
+                         fmt::format("renaming database '{}' to '{}'", names_.fresh, names_.live));
   }
 
-  [[noreturn]] static void refuse(std::string message, std::string hint) {
-    give_up("restore_refused", std::move(message), std::move(hint));
+  [[noreturn]] void refuse(const World& world) const {
+    if (world.live && world.fresh) {
+      give_up("restore_refused",
+              fmt::format("database '{}' was made by somebody while its old one is called '{}'",
+                          names_.live,
+                          names_.old),
+              "Take it away, or rename it; then call again.");
+    }
+    if (world.live) {
+      give_up(
+          "restore_refused",
+          fmt::format(
+              "there is no database '{}' to put in the place of '{}'", names_.fresh, names_.live),
+          "Restore again.");
+    }
+    give_up("restore_refused",
+            fmt::format("there is no database '{}' and none to put in its place", names_.live),
+            world.old ? fmt::format("The old one is '{}'; rename it back.", names_.old)
+                      : std::string("Restore again."));
   }
 
-  /// Puts back what was there, by the catalog again, and says how that went.
-  [[noreturn]] void undo(const RestoreFailure& failure) {
+  /// Opens live again, by the catalog, and throws with a word on where things are; but for a swap
+  /// that is done, of which only the answer was lost.
+  void undo(const RestoreFailure& failure) {
     engine::TenantFault fault = failure.fault();
     try {
       server_.come_back();
       World world = look();
-      if (!world.live && world.old) {
-        server_.rename(names_.old, names_.live);
+      if (world.live && world.live->comment.purpose == purpose_) {
+        server_.open(names_.live);
         world = look();
       }
-      if (world.live && !world.live->closed_for.empty()) {
-        server_.open(names_.live);
+      if (world.swapped() && world.old->comment.purpose == purpose_) {
+        return;
       }
-      fault.hint += where_things_are(look());
+      fault.hint += where_things_are(world);
     } catch (const RestoreFailure& second) {
       fault.hint += fmt::format(
           " Putting it back failed as well ({}); call again with mark {}, or look for databases "
@@ -166,15 +180,7 @@ class Swap {
   }
 
   std::string where_things_are(const World& world) const {
-    if (world.live && world.old && !world.fresh) {
-      return fmt::format(
-          " Database '{}' is the restored one; the old one is '{}'.", names_.live, names_.old);
-    }
-    std::string words = world.live
-                            ? fmt::format(" Database '{}' is as it was{}.",
-                                          names_.live,
-                                          world.live->allows_connections ? "" : ", but closed")
-                            : "";
+    std::string words = world.live ? fmt::format(" Database '{}' is as it was.", names_.live) : "";
     return world.fresh ? words + fmt::format(" The restored one is '{}'.", names_.fresh) : words;
   }
 
@@ -182,10 +188,15 @@ class Swap {
   const RestoreMeans& means_;
   const SwapNames& names_;
   const std::function<void()>& before_sessions_end_;
+  const std::string purpose_;
   bool live_was_lost_ = false;  ///< There was none to keep.
 };
 
 }  // namespace
+
+std::string restore_purpose(std::string_view mark) {
+  return fmt::format("restore {}", mark);
+}
 
 void check_can_be_copied(Desk& inside,
                          std::string_view database,

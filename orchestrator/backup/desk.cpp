@@ -93,6 +93,22 @@ Desk::Desk(const RestoreMeans& means,
     throw RestoreFailure(std::move(fault));
   }
   session_ = std::move(opened.session);
+  settle(target, patience);
+}
+
+/// It is idle for hours while others restore, and its locks must be its own.
+void Desk::settle(const engine::Target& target, const engine::Patience& patience) {
+  constexpr int kKnowsIdleTimeout = 140000;
+  std::vector<engine::OwnedStatement> message = {{"SELECT pg_catalog.pg_backend_pid()"}};
+  if (server_version() >= kKnowsIdleTimeout) {
+    message.push_back({"SET idle_session_timeout = 0"});
+  }
+  const std::vector<engine::ResultSet> answer = ask(message, "setting up a session", patience);
+  if (engine::integer_of(answer.front().rows.at(0).at(0)) != pid()) {
+    give_up("pooler_in_between",
+            fmt::format("a connection pooler stands between us and {}", target.server),
+            "Give the server's own address as the target; a pooler's may be its 'pooled'.");
+  }
 }
 
 engine::ResultSet Desk::ask(const engine::OwnedStatement& statement,

@@ -79,6 +79,8 @@ class Desk {
   std::int64_t pid() const noexcept { return session_->info().backend_pid; }
 
  private:
+  void settle(const engine::Target& target, const engine::Patience& patience);
+
   std::unique_ptr<engine::Session> session_;
 };
 

@@ -1,6 +1,8 @@
 #include "orchestrator/backup/schema_restore.h"
 
 #include <algorithm>
+#include <iterator>
+#include <map>
 #include <set>
 #include <utility>
 #include <vector>
@@ -11,6 +13,8 @@
 #include "engine/sql_value.h"
 #include "engine/tenant_lock.h"
 #include "orchestrator/backup/content_check.h"
+#include "orchestrator/backup/database_swap.h"
+#include "orchestrator/backup/marked_comment.h"
 #include "orchestrator/backup/schema_references.h"
 
 namespace drover::orchestrator::backup {
@@ -18,9 +22,18 @@ namespace {
 
 using engine::quoted_identifier;
 
-engine::OwnedStatement rename_statement(std::string_view from, std::string_view to) {
+/// Renames a schema and says there what its comment is then.
+std::vector<engine::OwnedStatement> move_statements(std::string_view from,
+                                                    std::string_view to,
+                                                    const MarkedComment& comment) {
   return {
-      fmt::format("ALTER SCHEMA {} RENAME TO {}", quoted_identifier(from), quoted_identifier(to))};
+      {fmt::format("ALTER SCHEMA {} RENAME TO {}", quoted_identifier(from), quoted_identifier(to))},
+      {fmt::format("COMMENT ON SCHEMA {} IS {}", quoted_identifier(to), sql_of(comment))}};
+}
+
+void append(std::vector<engine::OwnedStatement>& statements,
+            std::vector<engine::OwnedStatement> more) {
+  std::move(more.begin(), more.end(), std::back_inserter(statements));
 }
 
 engine::OwnedStatement drop_statement(std::string_view schema) {
@@ -61,6 +74,7 @@ class SchemaRestore {
         means_(means),
         patience_(patience),
         live_(request.tenant.target.schema),
+        purpose_(restore_purpose(request.mark)),
         away_(name_prefix(live_, "_away_") + request.mark),
         check_(name_prefix(live_, "_check_") + request.mark),
         before_(old_schema_name(live_, request.mark)),
@@ -73,14 +87,14 @@ class SchemaRestore {
               fmt::format("tenant '{}'", request_.tenant.id.value),
               patience_);
     const World world = look();
-    if (world.live && world.before && !world.away && !world.check) {
+    if (world.live && world.before && !is_strange(world.before) && !world.away && !world.check) {
       return;
     }
     refuse_strangers(world);
     lost_ = !world.live && !world.away;
     if (world.live && !world.away) {
       check_live();
-      move_away();
+      move_away(*world.live);
     }
     try {
       if (!world.check) {
@@ -97,33 +111,41 @@ class SchemaRestore {
   }
 
  private:
+  /// Comments of those that there are.
   struct World {
-    bool live = false;
-    bool away = false;
-    bool check = false;
-    bool before = false;
+    std::optional<MarkedComment> live;
+    std::optional<MarkedComment> away;
+    std::optional<MarkedComment> check;
+    std::optional<MarkedComment> before;
   };
 
   World look() {
     // $1 names
     const engine::ResultSet answer =
-        desk_.ask({"SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname = ANY ($1::text[])",
+        desk_.ask({"SELECT nspname, pg_catalog.obj_description(oid, 'pg_namespace') "
+                   "FROM pg_catalog.pg_namespace WHERE nspname = ANY ($1::text[])",
                    {engine::text_array_of({live_, away_, check_, before_})}},
                   "looking at schemas",
                   patience());
-    std::set<std::string> names;
+    World world;
+    const std::map<std::string, std::optional<MarkedComment>*> places = {{live_, &world.live},
+                                                                         {away_, &world.away},
+                                                                         {check_, &world.check},
+                                                                         {before_, &world.before}};
     for (const auto& row : answer.rows) {
-      names.insert(engine::text_of(row.at(0)));
+      *places.at(engine::text_of(row.at(0))) = marked_comment_of(engine::text_of(row.at(1)));
     }
-    return {names.contains(live_),
-            names.contains(away_),
-            names.contains(check_),
-            names.contains(before_)};
+    return world;
   }
 
-  /// Combinations that no call of ours leaves behind.
+  bool is_strange(const std::optional<MarkedComment>& schema) const {
+    return schema && schema->purpose != purpose_;
+  }
+
+  /// Combinations that no call of ours leaves behind, and schemas without our mark.
   void refuse_strangers(const World& world) {
-    bool stranger = world.before || (world.live && world.check);
+    bool stranger = is_strange(world.away) || is_strange(world.check) || world.before ||
+                    (world.live && world.check);
     if (world.live && world.away && !request_.backup.uid.empty()) {
       const auto history = read_history(desk_, means_, live_, patience_);
       stranger = stranger || !history || history->tenant.uid != request_.backup.uid;
@@ -160,30 +182,38 @@ class SchemaRestore {
   }
 
   /// With every table locked, so that no transaction writes into the old and then the new one.
-  void move_away() {
+  void move_away(const MarkedComment& live) {
     tell(means_, fmt::format("renaming {} to {}", live_, away_));
     std::vector<engine::OwnedStatement> statements = locks();
-    statements.push_back(rename_statement(live_, away_));
+    append(statements, move_statements(live_, away_, {purpose_, live.comment}));
     insist(in_transaction(std::move(statements)),
            fmt::format("renaming schema '{}' to '{}'", live_, away_));
   }
 
   std::vector<engine::OwnedStatement> locks() {
-    // $1 schema
-    const engine::ResultSet tables =
-        desk_.ask({"SELECT c.relname FROM pg_catalog.pg_class c "
-                   "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
-                   "WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') ORDER BY c.oid",
-                   {live_}},
-                  fmt::format("listing the tables of schema '{}'", live_),
-                  patience_);
     std::vector<engine::OwnedStatement> statements;
-    for (const auto& row : tables.rows) {
-      statements.push_back({fmt::format("LOCK TABLE ONLY {}.{} IN ACCESS EXCLUSIVE MODE",
-                                        quoted_identifier(live_),
-                                        quoted_identifier(engine::text_of(row.at(0))))});
+    for (const std::string& table : tables_of(live_, "{r,p}")) {
+      statements.push_back({fmt::format("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE", table)});
     }
     return statements;
+  }
+
+  /// Quoted, of these kinds, the oldest first.
+  std::vector<std::string> tables_of(const std::string& schema, const std::string& kinds) {
+    // $1 schema, $2 kinds
+    const engine::ResultSet tables =
+        desk_.ask({R"(SELECT c.relname
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = $1 AND c.relkind = ANY ($2::"char"[]) ORDER BY c.oid)",
+                   {schema, kinds}},
+                  fmt::format("listing the tables of schema '{}'", schema),
+                  patience_);
+    std::vector<std::string> names;
+    for (const auto& row : tables.rows) {
+      names.push_back(quoted_identifier(schema) + "." +
+                      quoted_identifier(engine::text_of(row.at(0))));
+    }
+    return names;
   }
 
   /// Tries again for RestoreMeans::lock_wait where trying again may help.
@@ -223,7 +253,8 @@ class SchemaRestore {
 
   void set_aside() {
     tell(means_, fmt::format("renaming {} to {}", live_, check_));
-    insist({rename_statement(live_, check_)},
+    const std::string comment = look().live.value_or(MarkedComment()).comment;
+    insist(in_transaction(move_statements(live_, check_, {purpose_, comment})),
            fmt::format("renaming schema '{}' to '{}'", live_, check_));
   }
 
@@ -232,15 +263,28 @@ class SchemaRestore {
     engine::Target target = request_.tenant.target;
     target.schema = check_;
     check_content(request_, means_, target, Extent::schema, patience_);
+    analyze();
+  }
+
+  /// An archive leaves the planner without statistics.
+  void analyze() {
+    const std::vector<std::string> tables = tables_of(check_, "{r,m}");
+    if (!tables.empty()) {
+      desk_.ask({fmt::format("ANALYZE {}", fmt::join(tables, ", "))},
+                fmt::format("analyzing schema '{}'", check_),
+                patience_);
+    }
   }
 
   void put_in_place() {
     tell(means_, fmt::format("renaming {} to {}", check_, live_));
     placing_ = true;
     brief_ = true;
-    std::vector<engine::OwnedStatement> statements = {rename_statement(check_, live_)};
-    if (look().away) {
-      statements.push_back(rename_statement(away_, before_));
+    const World world = look();
+    std::vector<engine::OwnedStatement> statements =
+        move_statements(check_, live_, {"", world.check.value_or(MarkedComment()).comment});
+    if (world.away) {
+      append(statements, move_statements(away_, before_, *world.away));
     }
     insist(in_transaction(std::move(statements)),
            fmt::format("renaming schema '{}' to '{}'", check_, live_));
@@ -265,7 +309,7 @@ class SchemaRestore {
         statements.push_back(drop_statement(live_));
       }
       if (world.away) {
-        statements.push_back(rename_statement(away_, live_));
+        append(statements, move_statements(away_, live_, {"", world.away->comment}));
       }
       insist(in_transaction(std::move(statements)), fmt::format("putting schema '{}' back", live_));
       fault.hint += lost_ ? fmt::format(" There still is no schema '{}'.", live_)
@@ -296,6 +340,7 @@ class SchemaRestore {
   const RestoreMeans& means_;
   const engine::Patience& patience_;
   const std::string live_;
+  const std::string purpose_;
   const std::string away_;
   const std::string check_;
   const std::string before_;
@@ -304,6 +349,28 @@ class SchemaRestore {
   bool placing_ = false;  ///< What was restored is proven.
   bool brief_ = false;
 };
+
+/// Of schemas that begin with `prefix` and that a restore has marked.
+void collect_marks(Desk& desk,
+                   const std::string& prefix,
+                   std::set<std::string>& marks,
+                   const engine::Patience& patience) {
+  // $1 prefix
+  const engine::ResultSet answer =
+      desk.ask({"SELECT nspname, pg_catalog.obj_description(oid, 'pg_namespace') "
+                "FROM pg_catalog.pg_namespace "
+                "WHERE pg_catalog.starts_with(nspname::text, $1)",
+                {prefix}},
+               "looking at schemas",
+               patience);
+  for (const auto& row : answer.rows) {
+    std::string mark = engine::text_of(row.at(0)).substr(prefix.size());
+    const MarkedComment comment = marked_comment_of(engine::text_of(row.at(1)));
+    if (comment.purpose == restore_purpose(mark)) {
+      marks.insert(std::move(mark));
+    }
+  }
+}
 
 }  // namespace
 
@@ -330,16 +397,7 @@ UnfinishedRestores unfinished_schema_restores(const Tenant& tenant,
     Desk desk(means, tenant.target, {}, patience);
     std::set<std::string> marks;
     for (const std::string_view infix : {"_away_", "_check_"}) {
-      const std::string prefix = name_prefix(tenant.target.schema, infix);
-      // $1 prefix
-      const engine::ResultSet answer = desk.ask({"SELECT nspname FROM pg_catalog.pg_namespace "
-                                                 "WHERE pg_catalog.starts_with(nspname::text, $1)",
-                                                 {prefix}},
-                                                "looking at schemas",
-                                                patience);
-      for (const auto& row : answer.rows) {
-        marks.insert(engine::text_of(row.at(0)).substr(prefix.size()));
-      }
+      collect_marks(desk, name_prefix(tenant.target.schema, infix), marks, patience);
     }
     return {{marks.begin(), marks.end()}, std::nullopt};
   } catch (const RestoreFailure& failure) {

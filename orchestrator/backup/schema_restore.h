@@ -18,8 +18,9 @@
 ///     -      -       -        -          the schema is lost: restore, prove, rename to NAME
 ///     -      -       there    -          as above, restored already
 ///
-/// On any failure what was restored is dropped and _away_ renamed back, so the tenant is as it was;
-/// where that fails as well, the fault says so. Any other combination is refused.
+/// All but NAME bear the mark of this restore in their comments (marked_comment.h), and are refused
+/// without it. On any failure what was restored is dropped and _away_ renamed back, so the tenant
+/// is as it was; where that fails as well, the fault says so. Any other combination is refused.
 ///
 /// A table whose rows print the name of their own schema (columns of type regclass and its like)
 /// cannot be proven here. A schema called public is refused: archives do not make it.

@@ -92,9 +92,7 @@ std::optional<DatabaseState> ServerDesk::state_of(std::string_view database) {
     return std::nullopt;
   }
   const std::vector<engine::SqlValue>& row = answer.rows.front();
-  MarkedComment comment = marked_comment_of(engine::text_of(row.at(1)));
-  return DatabaseState{
-      engine::truth_of(row.at(0)), std::move(comment.closed_for), std::move(comment.comment)};
+  return DatabaseState{engine::truth_of(row.at(0)), marked_comment_of(engine::text_of(row.at(1)))};
 }
 
 std::optional<DatabaseProperties> ServerDesk::properties_of(std::string_view database) {
@@ -123,27 +121,33 @@ void ServerDesk::run(const std::string& sql, const std::string& doing) {
   desk_.ask({sql}, doing, patience());
 }
 
-void ServerDesk::comment(std::string_view database,
-                         const MarkedComment& comment,
-                         const std::string& doing) {
-  run(fmt::format("COMMENT ON DATABASE {} IS {}",
-                  quoted_identifier(database),
-                  engine::quoted_literal(engine::Dialect::postgres, to_string(comment))),
-      doing);
+void ServerDesk::run_together(const std::vector<std::string>& statements,
+                              const std::string& doing) {
+  std::vector<engine::OwnedStatement> message = {{"BEGIN"}};
+  for (const std::string& sql : statements) {
+    message.push_back({sql});
+  }
+  message.push_back({"COMMIT"});
+  desk_.ask(message, doing, patience());
 }
 
-void ServerDesk::close(std::string_view database, std::string_view closed_for) {
-  const std::string doing = fmt::format("closing database '{}' to new sessions", database);
+void ServerDesk::mark(std::string_view database, std::string_view purpose) {
+  run(fmt::format("COMMENT ON DATABASE {} IS {}",
+                  quoted_identifier(database),
+                  sql_of({std::string(purpose), ""})),
+      fmt::format("marking database '{}'", database));
+}
+
+void ServerDesk::close(std::string_view database, std::string_view purpose) {
   const DatabaseState state = state_of(database).value_or(DatabaseState());
-  comment(database, {std::string(closed_for), state.comment}, doing);
-  run(fmt::format("ALTER DATABASE {} ALLOW_CONNECTIONS false", quoted_identifier(database)), doing);
+  run_together(closing_statements(database, {std::string(purpose), state.comment.comment}),
+               fmt::format("closing database '{}' to new sessions", database));
 }
 
 void ServerDesk::open(std::string_view database) {
-  const std::string doing = fmt::format("opening database '{}' to sessions again", database);
-  run(fmt::format("ALTER DATABASE {} ALLOW_CONNECTIONS true", quoted_identifier(database)), doing);
   const DatabaseState state = state_of(database).value_or(DatabaseState());
-  comment(database, {"", state.comment}, doing);
+  run_together(opening_statements(database, state.comment.comment),
+               fmt::format("opening database '{}' to sessions again", database));
 }
 
 void ServerDesk::end_sessions(std::string_view database, std::int64_t keep) {
@@ -193,20 +197,50 @@ void ServerDesk::check_sessions_can_end(std::string_view database) {
 }
 
 void ServerDesk::rename(std::string_view from, std::string_view to) {
-  run(fmt::format("ALTER DATABASE {} RENAME TO {}", quoted_identifier(from), quoted_identifier(to)),
-      fmt::format("renaming database '{}' to '{}'", from, to));
+  run(rename_statement(from, to), fmt::format("renaming database '{}' to '{}'", from, to));
 }
 
-void ServerDesk::drop(std::string_view database) {
+void ServerDesk::drop(std::string_view database, std::string_view purpose) {
   const std::optional<DatabaseState> state = state_of(database);
   if (!state) {
     return;
   }
+  check_ours(state, database, purpose);
   end_sessions(database);
-  run(fmt::format("ALTER DATABASE {} IS_TEMPLATE false", quoted_identifier(database)),
-      fmt::format("dropping database '{}'", database));
-  run(fmt::format("DROP DATABASE IF EXISTS {}", quoted_identifier(database)),
-      fmt::format("dropping database '{}'", database));
+  const std::string doing = fmt::format("dropping database '{}'", database);
+  run(fmt::format("ALTER DATABASE {} IS_TEMPLATE false", quoted_identifier(database)), doing);
+  run(fmt::format("DROP DATABASE IF EXISTS {}", quoted_identifier(database)), doing);
+}
+
+std::vector<std::string> closing_statements(std::string_view database,
+                                            const MarkedComment& comment) {
+  const std::string name = quoted_identifier(database);
+  return {fmt::format("COMMENT ON DATABASE {} IS {}", name, sql_of(comment)),
+          fmt::format("ALTER DATABASE {} ALLOW_CONNECTIONS false", name)};
+}
+
+std::vector<std::string> opening_statements(std::string_view database, const std::string& comment) {
+  const std::string name = quoted_identifier(database);
+  return {fmt::format("COMMENT ON DATABASE {} IS {}", name, sql_of({"", comment})),
+          fmt::format("ALTER DATABASE {} ALLOW_CONNECTIONS true", name)};
+}
+
+std::string rename_statement(std::string_view from, std::string_view to) {
+  return fmt::format(
+      "ALTER DATABASE {} RENAME TO {}", quoted_identifier(from), quoted_identifier(to));
+}
+
+void check_ours(const std::optional<DatabaseState>& state,
+                std::string_view database,
+                std::string_view purpose) {
+  if (state && state->comment.purpose != purpose) {
+    give_up("restore_refused",
+            fmt::format("database '{}' is in the way, and its comment does not say that it is of "
+                        "{}",
+                        database,
+                        purpose),
+            "See whose it is; rename or drop it, or use another mark.");
+  }
 }
 
 }  // namespace drover::orchestrator::backup

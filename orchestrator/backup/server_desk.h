@@ -1,8 +1,9 @@
 /// A session in the maintenance database, from where other databases are made, closed, renamed and
 /// dropped; and the lock that lets one process at a time do so with one of them.
 ///
-/// The comment of a database that we close says first what for. So a closed database that a dead
-/// process of ours left behind is told from one that a person closed.
+/// A database that we make or close bears a mark in its comment (marked_comment.h) that says what
+/// for. So a closed database that a dead process of ours left behind is told from one that a person
+/// closed, and what may be dropped from what may not.
 ///
 /// Thread safety: one thread at a time. Errors: RestoreFailure (desk.h).
 
@@ -16,14 +17,14 @@
 
 #include "orchestrator/backup/database_properties.h"
 #include "orchestrator/backup/desk.h"
+#include "orchestrator/backup/marked_comment.h"
 
 namespace drover::orchestrator::backup {
 
 /// What the catalog says of a database now.
 struct DatabaseState {
   bool allows_connections = true;
-  std::string closed_for;  ///< What we closed it for: "restore 4f2a9c"; empty: we did not.
-  std::string comment;     ///< The rest of its comment.
+  MarkedComment comment;
 };
 
 class ServerDesk {
@@ -44,10 +45,16 @@ class ServerDesk {
   /// One statement that says `doing`: "creating database 'acme'".
   void run(const std::string& sql, const std::string& doing);
 
-  /// No new sessions. Those that are there stay.
-  void close(std::string_view database, std::string_view closed_for);
+  /// The same for several, all of which happen or none.
+  void run_together(const std::vector<std::string>& statements, const std::string& doing);
 
-  /// New sessions again, and no word of why there were none.
+  /// Marks it as made for `purpose`.
+  void mark(std::string_view database, std::string_view purpose);
+
+  /// No new sessions, and a mark that says why. Those that are there stay.
+  void close(std::string_view database, std::string_view purpose);
+
+  /// New sessions again, and no mark.
   void open(std::string_view database);
 
   /// Ends every session with `database` but that of `keep`, and waits until they are gone.
@@ -58,8 +65,9 @@ class ServerDesk {
 
   void rename(std::string_view from, std::string_view to);
 
-  /// Ends its sessions and drops it; nothing when it is not there.
-  void drop(std::string_view database);
+  /// Ends its sessions and drops it; nothing when it is not there. Throws restore_refused when it
+  /// is not marked with `purpose`.
+  void drop(std::string_view database, std::string_view purpose);
 
   /// Steps that must not be cut short by a stop once they have begun have a minute each.
   void finish_what_is_begun() { brief_ = true; }
@@ -71,7 +79,6 @@ class ServerDesk {
 
  private:
   engine::Patience patience() const;
-  void comment(std::string_view database, const MarkedComment& comment, const std::string& doing);
   void settle();
 
   const RestoreMeans& means_;
@@ -80,5 +87,17 @@ class ServerDesk {
   Desk desk_;
   bool brief_ = false;
 };
+
+/// SQL that closes or opens, for run_together().
+std::vector<std::string> closing_statements(std::string_view database,
+                                            const MarkedComment& comment);
+std::vector<std::string> opening_statements(std::string_view database, const std::string& comment);
+std::string rename_statement(std::string_view from, std::string_view to);
+
+/// Throws restore_refused when `state` is of a database that is there and not marked with
+/// `purpose`.
+void check_ours(const std::optional<DatabaseState>& state,
+                std::string_view database,
+                std::string_view purpose);
 
 }  // namespace drover::orchestrator::backup

@@ -19,6 +19,11 @@ using engine::quoted_identifier;
 
 constexpr std::string_view kInfix = "_copy_";
 
+/// What a proven copy is marked with.
+std::string kept_purpose(const std::string& database) {
+  return "backup of " + database;
+}
+
 /// What restores and copies share speaks of restores.
 engine::TenantFault as_backup_fault(engine::TenantFault fault) {
   constexpr std::string_view kRestore = "restore_";
@@ -42,13 +47,13 @@ void open_left_behind(ServerDesk& server, const RestoreMeans& means, const std::
             fmt::format("there is no database '{}'", database),
             "Check the tenant's target.");
   }
-  if (!state->allows_connections && state->closed_for.empty()) {
+  if (!state->allows_connections && state->comment.purpose.empty()) {
     give_up("restore_refused",
             fmt::format("database '{}' takes no connections, and was not closed by us", database),
             fmt::format("See who closed it; then ALTER DATABASE {} ALLOW_CONNECTIONS true.",
                         quoted_identifier(database)));
   }
-  if (!state->closed_for.empty()) {
+  if (!state->comment.purpose.empty()) {
     tell(means, "opening " + database + ", which was left closed");
     server.open(database);
   }
@@ -61,10 +66,10 @@ class CopyMaker {
             const RestoreMeans& means,
             const engine::Patience& patience)
       : subject_(subject),
-        mark_(mark),
         means_(means),
         patience_(patience),
         live_(subject.tenant.target.database),
+        purpose_("copy " + mark),
         server_(means, subject.tenant.target, patience) {
     copy_.database = name_prefix(live_, kInfix) + mark;
     copy_.server_version = words_of_version(server_.server_version());
@@ -72,6 +77,7 @@ class CopyMaker {
 
   TemplateCopy run() {
     open_left_behind(server_, means_, live_);
+    server_.drop(copy_.database, purpose_);  // what a dead process left
     enter();
     try {
       copy_while_closed();
@@ -104,9 +110,8 @@ class CopyMaker {
   }
 
   void copy_while_closed() {
-    server_.drop(copy_.database);
     tell(means_, "closing " + live_);
-    server_.close(live_, "copy " + mark_);
+    server_.close(live_, purpose_);
     server_.end_sessions(live_, inside_->pid());
     tell(means_, "summing up the tables of " + live_);
     copy_.tables = record_digests(*inside_, "", patience_);
@@ -117,6 +122,7 @@ class CopyMaker {
                             quoted_identifier(copy_.database),
                             quoted_identifier(live_)),
                 fmt::format("copying database '{}' to '{}'", live_, copy_.database));
+    server_.mark(copy_.database, purpose_);
     tell(means_, "opening " + live_);
     server_.open(live_);
   }
@@ -140,33 +146,36 @@ class CopyMaker {
                           fmt::join(found, ", ")),
               "See who changed it while it was made, and back the tenant up again.");
     }
-    server_.close(copy_.database, "backup of " + live_);
+    server_.close(copy_.database, kept_purpose(live_));
   }
 
   [[noreturn]] void undo(const RestoreFailure& failure) {
     engine::TenantFault fault = failure.fault();
+    inside_.reset();
+    server_.finish_what_is_begun();
     try {
-      inside_.reset();
-      server_.finish_what_is_begun();
       server_.come_back();
       server_.open(live_);
-      server_.drop(copy_.database);
     } catch (const RestoreFailure& second) {
-      fault.hint += fmt::format(
-          " Database '{}' may be closed, and '{}' be left ({}); the next backup opens and drops "
-          "them.",
-          live_,
-          copy_.database,
-          second.fault().message);
+      fault.hint +=
+          fmt::format(" Database '{}' may still be closed ({}); the next backup opens it.",
+                      live_,
+                      second.fault().message);
+    }
+    try {
+      server_.drop(copy_.database, purpose_);
+    } catch (const RestoreFailure& second) {
+      fault.hint +=
+          fmt::format(" Database '{}' may be left ({}).", copy_.database, second.fault().message);
     }
     throw RestoreFailure(std::move(fault));
   }
 
   const BackupSubject& subject_;
-  const std::string& mark_;
   const RestoreMeans& means_;
   const engine::Patience& patience_;
   const std::string live_;
+  const std::string purpose_;
   ServerDesk server_;
   std::unique_ptr<Desk> inside_;
   TemplateCopy copy_;
@@ -198,7 +207,7 @@ std::optional<engine::TenantFault> remove_template_copy(const Tenant& tenant,
               "Check the manifest of the backup.");
     }
     ServerDesk server(means, tenant.target, patience);
-    server.drop(handle);
+    server.drop(handle, kept_purpose(tenant.target.database));
     return std::nullopt;
   } catch (const RestoreFailure& failure) {
     return as_backup_fault(failure.fault());

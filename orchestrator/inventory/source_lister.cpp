@@ -24,20 +24,25 @@ namespace {
 constexpr std::uintmax_t kMostFileBytes = std::uintmax_t{256} * 1024 * 1024;
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
-/// Neither templates nor databases that refuse connections.
+/// Neither templates nor databases that refuse connections, nor those that a restore has made or
+/// kept (orchestrator/backup/marked_comment.h).
 constexpr const char* kDatabasesSql = R"sql(
 SELECT datname
   FROM pg_catalog.pg_database
  WHERE NOT datistemplate AND datallowconn
+   AND coalesce(pg_catalog.shobj_description(oid, 'pg_database'), '')
+       OPERATOR(pg_catalog.!~~) '[drover: %'
  ORDER BY datname COLLATE "C"
 )sql";
 
-/// Everything but PostgreSQL's own.
+/// Everything but PostgreSQL's own and what a restore has made or kept.
 constexpr const char* kSchemasSql = R"sql(
 SELECT nspname
   FROM pg_catalog.pg_namespace
  WHERE pg_catalog.left(nspname, 3) OPERATOR(pg_catalog.<>) 'pg_'
    AND nspname OPERATOR(pg_catalog.<>) 'information_schema'
+   AND coalesce(pg_catalog.obj_description(oid, 'pg_namespace'), '')
+       OPERATOR(pg_catalog.!~~) '[drover: %'
  ORDER BY nspname COLLATE "C"
 )sql";
 

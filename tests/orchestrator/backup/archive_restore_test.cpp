@@ -13,6 +13,8 @@
 #include "engine/base/child_process.h"
 #include "orchestrator/backup/archive_source.h"
 #include "orchestrator/backup/database_restore.h"
+#include "orchestrator/backup/pg_dump_provider.h"
+#include "orchestrator/backup/pg_tools.h"
 #include "orchestrator/backup/schema_restore.h"
 #include "tests/orchestrator/backup/restore_bench.h"
 #include "tests/support/pg_seed.h"
@@ -25,14 +27,16 @@ using drover::engine::base::ChildResult;
 
 namespace {
 
+/// Those that belong to the cluster.
+const PgTools& tools() {
+  static const PgTools kTools(drover::test::pg_binaries());
+  return kTools;
+}
+
 ChildRequest request_of(std::string_view program,
                         const drover::engine::Target& target,
                         const std::vector<std::string>& arguments) {
-  ChildRequest request;
-  request.argv = {(drover::test::pg_binaries() / program).string(), "-d", target.connection};
-  request.argv.insert(request.argv.end(), arguments.begin(), arguments.end());
-  request.deadline = std::chrono::minutes(1);
-  return request;
+  return tools().request(program, target, nullptr, arguments);
 }
 
 /// A tenant and an archive of it, made by the real tools.
@@ -54,15 +58,22 @@ struct ArchiveBench : RestoreBench {
     backup.environment = "prod";
     backup.schema = extent == Extent::schema ? tenant.target.schema : "";
     backup.heads = {{"0001"}};
-    backup.tables = CopySource(means, "").read(tenant.target, extent, {}).tables;
+    const auto content = read_archive(tools(), archive, tenant.target.schema, {});
+    REQUIRE(std::holds_alternative<DumpContent>(content));
+    backup.tables = std::get<DumpContent>(content).tables;
+    REQUIRE(std::get<DumpContent>(content).uid == uid);
     return backup;
   }
 
   ArchiveSource source(Extent extent = Extent::whole) {
-    const auto read = [this](const drover::engine::Target& target,
-                             Extent what,
-                             const drover::engine::Patience& patience) {
-      return CopySource(means, "").read(target, what, patience);
+    const auto read = [](const drover::engine::Target& target,
+                         Extent what,
+                         const drover::engine::Patience& patience) -> ContentReading {
+      auto content = read_live(tools(), target, what, target.schema, patience);
+      if (auto* const fault = std::get_if<drover::engine::TenantFault>(&content)) {
+        return {{}, std::move(*fault)};
+      }
+      return {std::get<DumpContent>(content).tables, std::nullopt};
     };
     return {{request_of, read, 3}, clock, archive, extent};
   }
@@ -153,7 +164,7 @@ TEST_CASE("an archive that breaks off leaves the live database alone, and no oth
   const std::string words =
       words_of(restore_database(bench.request(saved, source), bench.means, {}));
   INFO(words);
-  CHECK(words.starts_with("restore_failed: pg_restore exited with status 1: pg_restore: error: "));
+  CHECK(words.starts_with("restore_failed: pg_restore exited with status 1: "));
   CHECK(
       words.ends_with("Nothing live was touched, and database 'arc_b_restore_4f2a9c' is dropped."));
   CHECK(bench.value("SELECT count(*) FROM files") == "100");
@@ -207,8 +218,7 @@ TEST_CASE(
     const std::string words =
         words_of(restore_schema(bench.request(saved, source), bench.means, {}));
     INFO(words);
-    CHECK(
-        words.starts_with("restore_failed: pg_restore exited with status 1: pg_restore: error: "));
+    CHECK(words.starts_with("restore_failed: pg_restore exited with status 1: "));
     CHECK(words.ends_with("Schema 't 7' is as it was."));
     CHECK(bench.value("SELECT count(*) FROM \"t 7\".files") == "10");
     static_cast<void>(bench.folder.write("acme.dump", whole));

@@ -71,7 +71,7 @@ TEST_CASE("properties are given by statements in an order that works") {
   properties.labels = {{"selinux", "s0"}};
   properties.connection_limit = 5;
   properties.is_template = true;
-  CHECK(property_statements("a b", properties) ==
+  CHECK(property_statements("a b", properties, "restore 1") ==
         std::vector<std::string>{
             "ALTER DATABASE \"a b\" OWNER TO \"ann\"",
             "REVOKE ALL PRIVILEGES ON DATABASE \"a b\" FROM PUBLIC, \"ann\"",
@@ -85,7 +85,7 @@ TEST_CASE("properties are given by statements in an order that works") {
             "RESET ROLE",
             "ALTER DATABASE \"a b\" SET \"search_path\" TO '$user', 'we \"ird', 'public'",
             "ALTER ROLE \"bob\" IN DATABASE \"a b\" SET \"app\".\"name\" TO 'it''s'",
-            "COMMENT ON DATABASE \"a b\" IS 'mine'",
+            "COMMENT ON DATABASE \"a b\" IS '[drover: restore 1] mine'",
             "SECURITY LABEL FOR \"selinux\" ON DATABASE \"a b\" IS 's0'",
             "ALTER DATABASE \"a b\" CONNECTION LIMIT 5",
             "ALTER DATABASE \"a b\" IS_TEMPLATE true"});
@@ -114,17 +114,4 @@ TEST_CASE("what differs is said in words") {
                                  "setting work_mem = '8MB' of role 'bob' was not there",
                                  "security label 's0' of selinux was not there"});
   CHECK(differences(is, was).at(5) == "CONNECT of PUBLIC from 'bob' is missing");
-}
-
-TEST_CASE("the mark of a closed database comes off its comment again") {
-  CHECK(to_string({"restore 4f2a9c", "the first"}) ==
-        "[closed by drover for restore 4f2a9c] the first");
-  for (const MarkedComment& comment : {MarkedComment{"restore 4f2a9c", "the [first] one"},
-                                       MarkedComment{"copy 1", ""},
-                                       MarkedComment{"", "[closed] by"},
-                                       MarkedComment{"", ""}}) {
-    const MarkedComment again = marked_comment_of(to_string(comment));
-    CHECK(again.closed_for == comment.closed_for);
-    CHECK(again.comment == comment.comment);
-  }
 }

@@ -55,9 +55,7 @@ TEST_CASE("a restored database takes the place of the live one, which is kept cl
                              "swap: closing rst_a",
                              "swap: closing rst_a_restored_4f2a9c",
                              "swap: ending the sessions of rst_a",
-                             "swap: renaming rst_a to rst_a_before_4f2a9c",
-                             "swap: renaming rst_a_restored_4f2a9c to rst_a",
-                             "swap: opening rst_a"});
+                             "swap: renaming rst_a_restored_4f2a9c to rst_a"});
     bench.steps.clear();
     CHECK(words_of(restore_database(bench.request(saved, source), bench.means, {})) == "");
     CHECK(bench.steps.empty());
@@ -98,7 +96,7 @@ TEST_CASE("everything about a database that is not in it is carried over") {
 }
 
 TEST_CASE("a restore that is killed before any step is finished by the next call") {
-  for (int step = 0; step < 11; ++step) {
+  for (int step = 0; step < 9; ++step) {
     RestoreBench bench("rst_k");
     const Backup saved = bench.save();
     damage(bench);
@@ -209,6 +207,26 @@ TEST_CASE("what holds a database by more than its name refuses the swap") {
   CHECK(refusal() == "");
 }
 
+TEST_CASE("replication slots and prepared transactions refuse the swap") {
+  drover::test::PgClusterOptions options;
+  options.settings = {"wal_level=logical", "max_prepared_transactions=5"};
+  drover::test::PgCluster cluster(options);
+  RestoreBench bench("rst_r", "", cluster);
+  const Backup saved = bench.save();
+  CopySource source(bench.means, saved.handle);
+  bench.execute("SELECT pg_create_logical_replication_slot('feed', 'pgoutput')");
+  bench.execute("BEGIN; DELETE FROM files; PREPARE TRANSACTION 'half done'");
+  CHECK(
+      words_of(restore_database(bench.request(saved, source), bench.means, {})) ==
+      "restore_refused: database 'rst_r' cannot be moved or copied while it has prepared "
+      "transaction 'half done', replication slot 'feed'. Drop what is named, or let it come to its "
+      "end, and try again.");
+  CHECK(databases(bench) == "rst_r rst_r_copy_saved*");
+  bench.execute("ROLLBACK PREPARED 'half done'");
+  bench.execute("SELECT pg_drop_replication_slot('feed')");
+  CHECK(words_of(restore_database(bench.request(saved, source), bench.means, {})) == "");
+}
+
 TEST_CASE("sessions are ended for the swap, and one that may not be ended refuses it") {
   RestoreBench bench("rst_e", "keeper");
   const Backup saved = bench.save();
@@ -241,31 +259,87 @@ TEST_CASE("a swap that fails puts the live database back, open and under its nam
   RestoreMeans means = bench.means;
   means.sessions_wait = drover::engine::Milliseconds(200);
   means.on_step = [&](std::string_view step) {
-    if (step == "swap: renaming rst_f to rst_f_before_4f2a9c") {
+    if (step == "swap: renaming rst_f_restored_4f2a9c to rst_f") {
       bench.cluster.create_database("rst_f_before_4f2a9c");
     }
   };
   CHECK(words_of(restore_database(bench.request(saved, source), means, {})) ==
-        "restore_failed: renaming database 'rst_f' to 'rst_f_before_4f2a9c' failed: database "
+        "restore_failed: renaming database 'rst_f_restored_4f2a9c' to 'rst_f' failed: database "
         "\"rst_f_before_4f2a9c\" already exists. Look at what the server says. Database 'rst_f' is "
         "as it was. The restored one is 'rst_f_restored_4f2a9c'.");
   CHECK(databases(bench) == "rst_f rst_f_before_4f2a9c rst_f_copy_saved* rst_f_restored_4f2a9c*");
 }
 
-TEST_CASE("a database of the live name that appears between the two renames is not touched") {
+TEST_CASE("what only hands can have made is put right where that is safe, else refused") {
   RestoreBench bench("rst_m");
   const Backup saved = bench.save();
   CopySource source(bench.means, saved.handle);
-  const RestoreMeans killed = bench.killed_at(9);  // before the second rename
+  const RestoreMeans killed = bench.killed_at(8);
   CHECK_THROWS_AS(restore_database(bench.request(saved, source), killed, {}), Killed);
-  CHECK(databases(bench) == "rst_m_before_4f2a9c* rst_m_copy_saved* rst_m_restored_4f2a9c*");
+  CHECK(databases(bench) == "rst_m* rst_m_copy_saved* rst_m_restored_4f2a9c*");
+  bench.cluster.execute("postgres", "ALTER DATABASE rst_m RENAME TO rst_m_before_4f2a9c");
   bench.cluster.create_database("rst_m");
-  CHECK(words_of(restore_database(bench.request(saved, source), bench.means, {})) ==
-        "restore_refused: database 'rst_m' was made by somebody while its old one is called "
-        "'rst_m_before_4f2a9c'. Take it away, or rename it; then call again. The restored one is "
-        "'rst_m_restored_4f2a9c'. Database 'rst_m' is as it was. The restored one is "
-        "'rst_m_restored_4f2a9c'.");
-  CHECK(databases(bench) == "rst_m rst_m_before_4f2a9c* rst_m_copy_saved* rst_m_restored_4f2a9c*");
+  CHECK(
+      words_of(restore_database(bench.request(saved, source), bench.means, {})) ==
+      "restore_refused: database 'rst_m' was made by somebody while its old one is called "
+      "'rst_m_before_4f2a9c'. Take it away, or rename it; then call again. Database 'rst_m' is as "
+      "it was. The restored one is 'rst_m_restored_4f2a9c'.");
+  bench.cluster.execute("postgres", "DROP DATABASE rst_m");
+  CHECK(words_of(restore_database(bench.request(saved, source), bench.means, {})) == "");
+  CHECK(bench.value(kFiles) == "100");
+  CHECK(databases(bench) == "rst_m rst_m_before_4f2a9c* rst_m_copy_saved*");
+  bench.cluster.execute("postgres", "ALTER DATABASE rst_m RENAME TO rst_m_elsewhere");
+  CHECK(
+      words_of(restore_database(bench.request(saved, source), bench.means, {})) ==
+      "restore_refused: there is no database 'rst_m' and none to put in its place. The old one is "
+      "'rst_m_before_4f2a9c'; rename it back.");
+}
+
+TEST_CASE("databases that only look like ours are neither dropped nor put in place") {
+  for (const std::string infix : {"restore", "restored", "before"}) {
+    RestoreBench bench("rst_x");
+    const Backup saved = bench.save();
+    CopySource source(bench.means, saved.handle);
+    const std::string name = fmt::format("rst_x_{}_4f2a9c", infix);
+    bench.cluster.create_database(name);
+    const std::string words =
+        words_of(restore_database(bench.request(saved, source), bench.means, {}));
+    CHECK(words.starts_with(fmt::format(
+        "restore_refused: database '{}' is in the way, and its comment does not say that it is of "
+        "restore 4f2a9c. See whose it is; rename or drop it, or use another mark.",
+        name)));
+    CHECK(bench.exists(name));
+    CHECK(bench.is_open("rst_x"));
+  }
+}
+
+TEST_CASE("a restore that was cut short can be taken back") {
+  for (const int step : {0, 1, 5, 8}) {
+    RestoreBench bench("rst_q");
+    const Backup saved = bench.save();
+    CopySource source(bench.means, saved.handle);
+    INFO("killed at step " << step);
+    CHECK_THROWS_AS(restore_database(bench.request(saved, source), bench.killed_at(step), {}),
+                    Killed);
+    CHECK(words_of(abandon_restore(bench.tenant, "4f2a9c", bench.means, {})) == "");
+    CHECK(databases(bench) == "rst_q rst_q_copy_saved*");
+  }
+}
+
+TEST_CASE("a session that is lost while others restore is made again, with its lock") {
+  RestoreBench bench("rst_h");
+  const Backup saved = bench.save();
+  CopySource source(bench.means, saved.handle);
+  RestoreMeans means = bench.means;
+  means.on_step = [&](std::string_view step) {
+    if (step.starts_with("naming it")) {
+      bench.cluster.execute("postgres",
+                            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                            "WHERE datname = 'rst_h'");
+    }
+  };
+  CHECK(words_of(restore_database(bench.request(saved, source), means, {})) == "");
+  CHECK(databases(bench) == "rst_h rst_h_before_4f2a9c* rst_h_copy_saved*");
 }
 
 TEST_CASE("a database that is gone altogether is made anew") {
@@ -276,6 +350,35 @@ TEST_CASE("a database that is gone altogether is made anew") {
   CHECK(words_of(restore_database(bench.request(saved, source), bench.means, {})) == "");
   CHECK(bench.value(kFiles) == "100");
   CHECK(databases(bench) == "rst_l rst_l_copy_saved*");
+}
+
+TEST_CASE("a server session that is ended within the swap leaves the live database open") {
+  for (const std::string at :
+       {"closing rst_z", "closing rst_z_restored_4f2a9c", "ending", "renaming"}) {
+    RestoreBench bench("rst_z");
+    const Backup saved = bench.save();
+    CopySource source(bench.means, saved.handle);
+    RestoreMeans means = bench.means;
+    bool ended = false;
+    means.on_step = [&](std::string_view step) {
+      if (step.starts_with("swap: " + at) && !ended) {
+        ended = true;
+        bench.cluster.execute("postgres",
+                              "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                              "WHERE datname = 'postgres' AND application_name = 'drover'");
+      }
+    };
+    INFO("ended before " << at);
+    const auto fault = restore_database(bench.request(saved, source), means, {});
+    REQUIRE(fault);
+    CHECK(fault->kind == "session_terminated");
+    CHECK(fault->hint ==
+          "Find out who ended the session. Database 'rst_z' is as it was. The restored one is "
+          "'rst_z_restored_4f2a9c'.");
+    CHECK(bench.is_open("rst_z"));
+    CHECK(words_of(restore_database(bench.request(saved, source), bench.means, {})) == "");
+    CHECK(databases(bench) == "rst_z rst_z_before_4f2a9c* rst_z_copy_saved*");
+  }
 }
 
 TEST_CASE("a tenant whose lock is held is not restored") {

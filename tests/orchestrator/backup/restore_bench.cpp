@@ -37,8 +37,8 @@ std::string run(engine::SessionFactory& sessions,
 
 }  // namespace
 
-RestoreBench::RestoreBench(std::string database, std::string owner)
-    : cluster(test::shared_cluster()),
+RestoreBench::RestoreBench(std::string database, std::string owner, test::PgCluster& where)
+    : cluster(where),
       name(std::move(database)),
       role(std::move(owner)),
       means{sessions,

@@ -23,7 +23,9 @@ class RestoreBench {
  public:
   /// Makes the database `name`, owned by `role` (empty: the superuser), with a history, the
   /// revision 0001 and two tables.
-  explicit RestoreBench(std::string name, std::string role = "");
+  explicit RestoreBench(std::string name,
+                        std::string role = "",
+                        test::PgCluster& cluster = test::shared_cluster());
   RestoreBench(const RestoreBench&) = delete;
   RestoreBench& operator=(const RestoreBench&) = delete;
 

@@ -104,10 +104,17 @@ std::vector<std::string> references(SchemaBench& bench) {
 
 TEST_CASE("a restored schema takes the place of the live one, which is kept") {
   SchemaBench bench("sch_a");
+  bench.execute("COMMENT ON SCHEMA t_7 IS 'number 7'");
   CHECK(bench.restore() == "");
   CHECK(bench.value(kFiles) == "100");
   CHECK(bench.value("SELECT count(*) FROM t_7_before_9b.files") == "40");
   CHECK(bench.schemas() == "t_7 t_7_before_9b");
+  const auto comment = [&](const std::string& schema) {
+    return bench.value(
+        fmt::format("SELECT obj_description('{}'::regnamespace, 'pg_namespace')", schema));
+  };
+  CHECK(comment("t_7") == "");
+  CHECK(comment("t_7_before_9b") == "[drover: restore 9b] number 7");
   CHECK(bench.steps == std::vector<std::string>{"renaming t_7 to t_7_away_9b",
                                                 "restoring backup 20261122T221403-4f2a9c as t_7",
                                                 "renaming t_7 to t_7_check_9b",
@@ -243,6 +250,16 @@ TEST_CASE("a schema that somebody made in place of the one that is away is not t
       "restore_refused: schema 't_7' is not what restore 9b left behind. Somebody made or renamed "
       "schemas meanwhile; look at 't_7', 't_7_away_9b', 't_7_check_9b' and 't_7_before_9b'.");
   CHECK(bench.schemas() == "t_7 t_7_away_9b");
+}
+
+TEST_CASE("schemas that only look like ours are neither dropped nor put in place") {
+  for (const std::string infix : {"away", "check", "before"}) {
+    SchemaBench bench("sch_x");
+    bench.execute(fmt::format("CREATE SCHEMA t_7_{}_9b", infix));
+    CHECK(bench.restore().starts_with(
+        "restore_refused: schema 't_7' is not what restore 9b left behind."));
+    CHECK(bench.schemas() == fmt::format("t_7 t_7_{}_9b", infix));
+  }
 }
 
 TEST_CASE("a schema that is gone altogether is made anew, or not at all") {

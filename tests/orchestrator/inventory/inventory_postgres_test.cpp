@@ -87,12 +87,14 @@ using Ids = std::vector<std::string>;
 
 }  // namespace
 
-TEST_CASE("a server's databases are tenants, but no templates and none that are closed") {
+TEST_CASE(
+    "a server's databases are tenants, but no templates, none that are closed, none of ours") {
   PgCluster& cluster = shared_cluster();
   for (const char* const name :
-       {"tenant_acme", "tenant_beta", "tenant_closed", "tenant_model", "other"}) {
+       {"tenant_acme", "tenant_beta", "tenant_closed", "tenant_made", "tenant_model", "other"}) {
     cluster.create_database(name);
   }
+  cluster.execute("postgres", "COMMENT ON DATABASE tenant_made IS '[drover: restore 4f2a9c] '");
   cluster.execute("postgres", "ALTER DATABASE tenant_closed ALLOW_CONNECTIONS false");
   cluster.execute("postgres", "ALTER DATABASE tenant_model IS_TEMPLATE true");
   const std::vector<Tenant> fleet =
@@ -128,7 +130,8 @@ TEST_CASE("a database's schemas are tenants, but none of PostgreSQL's own") {
   for (const std::string& name : kHostileNames) {
     cluster.execute("shared", "CREATE SCHEMA " + quoted("t_" + name.substr(4)));
   }
-  cluster.execute("shared", "CREATE SCHEMA other");
+  cluster.execute("shared", "CREATE SCHEMA other; CREATE SCHEMA t_kept");
+  cluster.execute("shared", "COMMENT ON SCHEMA t_kept IS '[drover: restore 4f2a9c] the first one'");
   cluster.execute(
       "shared",
       "CREATE FUNCTION public.left(name, int) RETURNS text LANGUAGE sql AS $$SELECT 'trap'$$");
