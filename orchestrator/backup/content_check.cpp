@@ -54,7 +54,37 @@ std::vector<engine::TableDigest> renamed(std::vector<engine::TableDigest> tables
   return tables;
 }
 
+std::vector<engine::TableDigest> read_from(BackupSource& source,
+                                           const engine::Target& target,
+                                           Extent extent,
+                                           const engine::Patience& patience) {
+  ContentReading reading;
+  try {
+    reading = source.read(target, extent, patience);
+  } catch (const Error& error) {
+    reading.fault = engine::fault_from(error);
+  }
+  if (reading.fault) {
+    throw RestoreFailure(std::move(*reading.fault));
+  }
+  return std::move(reading.tables);
+}
+
 }  // namespace
+
+void fill_from(BackupSource& source,
+               const engine::Target& target,
+               const engine::Patience& patience) {
+  std::optional<engine::TenantFault> fault;
+  try {
+    fault = source.fill(target, patience);
+  } catch (const Error& error) {
+    fault = engine::fault_from(error);
+  }
+  if (fault) {
+    throw RestoreFailure(std::move(*fault));
+  }
+}
 
 void check_request(const RestoreRequest& request, Extent extent) {
   const Backup& backup = request.backup;
@@ -131,13 +161,10 @@ void check_content(const RestoreRequest& request,
     }
     check_history(request, *history);
   }
-  ContentReading reading = request.source.read(target, extent, patience);
-  if (reading.fault) {
-    throw RestoreFailure(std::move(*reading.fault));
-  }
-  const std::vector<std::string> found = engine::differences(
-      request.backup.tables,
-      renamed(std::move(reading.tables), target.schema, request.tenant.target.schema));
+  std::vector<engine::TableDigest> tables = read_from(request.source, target, extent, patience);
+  const std::vector<std::string> found =
+      engine::differences(request.backup.tables,
+                          renamed(std::move(tables), target.schema, request.tenant.target.schema));
   if (!found.empty()) {
     not_proven(request, fmt::format("{}", fmt::join(found, ", ")));
   }

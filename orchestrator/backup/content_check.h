@@ -30,6 +30,12 @@ std::optional<engine::History> read_history(Desk& desk,
 /// The live tenant says that it is another than the one that was saved.
 void check_same_tenant(const RestoreRequest& request, std::string_view live_uid);
 
+/// Puts the content of `source` into the database of `target`. A program that cannot be started is
+/// a RestoreFailure here as well.
+void fill_from(BackupSource& source,
+               const engine::Target& target,
+               const engine::Patience& patience);
+
 /// What stands in the database of `target`, in `schema`, is what the manifest says: the tenant's
 /// uid inside, the heads among its revisions, every table by rows and sum. `schema` may be called
 /// otherwise than when it was saved.

@@ -38,9 +38,7 @@ class DatabaseMaker {
         fmt::format("closing database '{}' to others", name));
     const engine::Target target = means_.with_database(request_.tenant.target, name);
     tell(means_, fmt::format("restoring backup {} into {}", request_.backup.id.value, name));
-    if (std::optional<engine::TenantFault> fault = request_.source.fill(target, patience_)) {
-      throw RestoreFailure(std::move(*fault));
-    }
+    fill_from(request_.source, target, patience_);
     tell(means_, fmt::format("checking {} tables", request_.backup.tables.size()));
     check_content(request_, means_, target, Extent::whole, patience_);
   }

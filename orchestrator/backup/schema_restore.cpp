@@ -239,10 +239,7 @@ class SchemaRestore {
 
   void fill() {
     tell(means_, fmt::format("restoring backup {} as {}", request_.backup.id.value, live_));
-    if (std::optional<engine::TenantFault> fault =
-            request_.source.fill(request_.tenant.target, patience_)) {
-      throw RestoreFailure(std::move(*fault));
-    }
+    fill_from(request_.source, request_.tenant.target, patience_);
     if (!look().live) {
       give_up(
           "restore_failed",

@@ -155,6 +155,26 @@ TEST_CASE("every kind of object comes back out of an archive, by a superuser and
   }
 }
 
+TEST_CASE("a database that sorts by ICU does so when it is put back") {
+  ArchiveBench bench("arc_i");
+  if (std::stoi(bench.value("SHOW server_version_num")) < 150000) {
+    return;  // it knows no such databases
+  }
+  bench.cluster.execute("postgres", "ALTER DATABASE arc_i RENAME TO arc_i_plain");
+  bench.cluster.execute("postgres",
+                        "CREATE DATABASE arc_i TEMPLATE template0 LOCALE_PROVIDER icu "
+                        "ICU_LOCALE 'de-AT' LC_COLLATE 'C' LC_CTYPE 'C'");
+  bench.uid = bench.begin_history();
+  const Backup saved = bench.dump({"--format=custom"});
+  ArchiveSource source = bench.source();
+  CHECK(words_of(restore_database(bench.request(saved, source), bench.means, {})) == "");
+  const std::string locale = bench.value(
+      "SELECT concat_ws(' ', j->>'datlocprovider', "
+      "coalesce(j->>'datlocale', j->>'daticulocale'), j->>'datcollate') "
+      "FROM (SELECT to_json(d) AS j FROM pg_database d WHERE datname = 'arc_i') x");
+  CHECK(locale == "i de-AT C");
+}
+
 TEST_CASE("an archive that breaks off leaves the live database alone, and no other") {
   ArchiveBench bench("arc_b");
   const Backup saved = bench.dump({"--format=custom", "--compress=0"});
@@ -189,6 +209,23 @@ TEST_CASE("a restore that takes too long is ended and leaves nothing") {
   CHECK(fault->hint ==
         "Give it more time. Nothing live was touched, and database 'arc_t_restore_4f2a9c' is "
         "dropped.");
+}
+
+TEST_CASE("a pg_restore that cannot be started leaves nothing") {
+  ArchiveBench bench("arc_m");
+  const Backup saved = bench.dump({"--format=custom"});
+  const auto missing = [](std::string_view, const drover::engine::Target&, const auto&) {
+    ChildRequest request;
+    request.argv = {"/nowhere/pg_restore"};
+    return request;
+  };
+  ArchiveSource source({missing, {}, 1}, bench.clock, bench.archive, Extent::whole);
+  const auto fault = restore_database(bench.request(saved, source), bench.means, {});
+  REQUIRE(fault);
+  CHECK(fault->kind == "command_not_started");
+  CHECK(fault->hint.ends_with(
+      " Nothing live was touched, and database 'arc_m_restore_4f2a9c' is dropped."));
+  CHECK_FALSE(bench.exists("arc_m_restore_4f2a9c"));
 }
 
 TEST_CASE(
