@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "engine/base/sha256.h"
 #include "engine/error.h"
 
 namespace drover::orchestrator::backup {
@@ -66,6 +67,13 @@ Backup read(const Json& json) {
   return backup;
 }
 
+/// `object` with its own digest as the last member, and a line break.
+std::string with_digest(std::string object) {
+  const std::string digest = engine::base::sha256_hex(object);
+  object.pop_back();
+  return fmt::format("{},\"line_sha256\":\"{}\"}}\n", object, digest);
+}
+
 }  // namespace
 
 std::string to_line(const Backup& backup) {
@@ -96,14 +104,17 @@ std::string to_line(const Backup& backup) {
                   {"epoch", backup.epoch},
                   {"rows_as", backup.rows_as},
                   {"tables", std::move(tables)}};
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return with_digest(json.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 Backup from_line(std::string_view line, const std::string& name) {
   try {
     const Json json = Json::parse(line.begin(), line.end());
     if (json.at("format") == kFormat) {
-      return read(json);
+      Backup backup = read(json);
+      if (to_line(backup) == line) {
+        return backup;
+      }
     }
   } catch (const std::exception&) {  // of the JSON library, or of a word that is not known
   }

@@ -1,5 +1,7 @@
 /// A line of the manifest: a Backup as JSON, and back.
 ///
+/// It ends with a digest of itself, so that a flipped bit in it is found like one in the file.
+///
 /// Thread safety: pure functions. Errors: Error verification: manifest_damaged.
 
 #pragma once
@@ -14,7 +16,7 @@ namespace drover::orchestrator::backup {
 /// One line, with its line break.
 std::string to_line(const Backup& backup);
 
-/// `name` is the file, for places.
+/// Takes only what to_line() makes, byte by byte. `name` is the file, for places.
 Backup from_line(std::string_view line, const std::string& name);
 
 }  // namespace drover::orchestrator::backup

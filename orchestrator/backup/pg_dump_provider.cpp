@@ -1,5 +1,6 @@
 #include "orchestrator/backup/pg_dump_provider.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -60,6 +61,23 @@ std::variant<DumpContent, engine::TenantFault> read_output(ChildRequest request,
                         "Make the backup again, and look at the disk.");
   }
   return content;
+}
+
+/// A history in `dump` that is not as far as the tenant's was just before: it is of an old copy,
+/// and a restore would refuse it. One that went on meanwhile has the revisions of then, too.
+std::optional<engine::TenantFault> history_fault(const BackupSubject& subject,
+                                                 const DumpContent& dump) {
+  for (const engine::RevisionId& head : subject.heads) {
+    if (!std::binary_search(dump.revisions.begin(), dump.revisions.end(), head.value)) {
+      return backup_fault(
+          "backup_not_proven",
+          fmt::format("the history in the backup lacks revision {}, which tenant '{}' had",
+                      in_quotes(head),
+                      subject.tenant.id.value),
+          "Make the backup again; if it stays so, look at what pg_dump connects to.");
+    }
+  }
+  return std::nullopt;
 }
 
 /// pg_dump takes a pattern; in double quotes it stands for itself.
@@ -140,6 +158,9 @@ MadeOrFault PgDumpProvider::make(const BackupSubject& subject,
   }
   DumpContent& dump = std::get<DumpContent>(content);
   if (auto fault = identity_fault(subject, dump.uid)) {
+    return std::move(*fault);
+  }
+  if (auto fault = history_fault(subject, dump)) {
     return std::move(*fault);
   }
   Made made;

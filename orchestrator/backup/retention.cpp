@@ -8,13 +8,16 @@ std::vector<Backup> dispensable(const std::vector<Backup>& backups,
                                 const RetentionRule& rule,
                                 WallTime now) {
   const std::size_t stay = std::max<std::size_t>(rule.count, 1);
-  const std::size_t old = backups.size() > stay ? backups.size() - stay : 0;
+  std::size_t newer = 0;
+  std::size_t newer_aside = 0;
   std::vector<Backup> gone;
-  for (std::size_t i = 0; i < old; ++i) {
-    if (now - backups[i].finished >= rule.age && !rule.runs.contains(backups[i].run)) {
-      gone.push_back(backups[i]);
+  for (auto backup = backups.rbegin(); backup != backups.rend(); ++backup) {
+    const std::size_t before = backup->aside ? newer_aside++ : newer++;
+    if (before >= stay && now - backup->finished >= rule.age && !rule.runs.contains(backup->run)) {
+      gone.push_back(*backup);
     }
   }
+  std::reverse(gone.begin(), gone.end());
   return gone;
 }
 

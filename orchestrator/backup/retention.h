@@ -20,7 +20,8 @@ struct RetentionRule {
 };
 
 /// Of `backups`, which are all of one tenant, the oldest first, those that may go. The newest never
-/// does.
+/// does. What restores have put aside is counted for itself: it is what somebody wanted to be rid
+/// of, and must not push a backup out.
 std::vector<Backup> dispensable(const std::vector<Backup>& backups,
                                 const RetentionRule& rule,
                                 WallTime now);

@@ -183,35 +183,6 @@ std::optional<std::string> text_in(const fs::path& file) {
   return count == 0 ? std::optional(std::move(text)) : std::nullopt;
 }
 
-/// The lines of a folder: as Backups, and as paths those that are damaged.
-void read_lines(const fs::path& folder, std::vector<Backup>* backups, std::vector<fs::path>* bad) {
-  std::error_code gone;
-  for (const auto& entry : fs::directory_iterator(folder, gone)) {
-    if (entry.path().extension() != kLine) {
-      continue;
-    }
-    const std::optional<std::string> text = text_in(entry.path());
-    try {
-      if (backups != nullptr && text) {
-        backups->push_back(from_line(*text, entry.path().generic_string()));
-      } else if (text) {
-        from_line(*text, entry.path().generic_string());
-      }
-    } catch (const Error&) {
-      if (bad != nullptr) {
-        bad->push_back(entry.path());
-      }
-    }
-  }
-}
-
-std::vector<Backup> by_time(std::vector<Backup> backups) {
-  std::sort(backups.begin(), backups.end(), [](const Backup& a, const Backup& b) {
-    return std::tie(a.started, a.id) < std::tie(b.started, b.id);
-  });
-  return backups;
-}
-
 std::string folder_name(const std::string& uid,
                         const std::string& server,
                         const std::string& database,
@@ -225,6 +196,93 @@ std::string folder_name(const std::string& uid,
     hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
   }
   return hex;
+}
+
+constexpr std::string_view kHexDigits = "0123456789abcdef";
+
+bool is_hex(std::string_view text) {
+  return !text.empty() && text.find_first_not_of(kHexDigits) == std::string_view::npos;
+}
+
+/// What folder_name() may have made. Another folder that stands in the root is not ours to touch.
+bool is_tenant_folder(const fs::path& folder) {
+  constexpr std::string_view kNew = "new-";
+  const std::string name = folder.filename().string();
+  return is_hex(name.starts_with(kNew) ? std::string_view(name).substr(kNew.size()) : name);
+}
+
+std::vector<fs::path> tenant_folders_in(const fs::path& root) {
+  std::vector<fs::path> folders = files_in(root);
+  std::erase_if(folders, [](const fs::path& folder) { return !is_tenant_folder(folder); });
+  return folders;
+}
+
+/// "20261122T221403-4f2a9c01", as make_backup_id() makes them, out of the name of a file that
+/// begins so and goes on with a dot; empty for every other name.
+std::string id_in(const fs::path& file) {
+  constexpr std::string_view kShape = "00000000T000000-xxxxxxxx";
+  const std::string name = file.filename().string();
+  const std::string id = name.substr(0, name.find('.'));
+  if (id.size() == name.size() || id.size() != kShape.size()) {
+    return "";
+  }
+  for (std::size_t i = 0; i < id.size(); ++i) {
+    const bool fits = kShape[i] == '0'   ? id[i] >= '0' && id[i] <= '9'
+                      : kShape[i] == 'x' ? kHexDigits.find(id[i]) != std::string_view::npos
+                                         : id[i] == kShape[i];
+    if (!fits) {
+      return "";
+    }
+  }
+  return id;
+}
+
+/// Whether the line in `file` is of the backup that the names say: one that stands elsewhere was
+/// copied there, and its backup's file is never to be looked for by a path.
+bool belongs(const Backup& backup, const fs::path& file) {
+  const std::string id = id_in(file);
+  const bool file_is_beside = backup.file.empty() || (id_in(backup.file) == id &&
+                                                      backup.file.find('/') == std::string::npos);
+  return backup.id.value == id && file_is_beside &&
+         folder_of(backup) == file.parent_path().filename().string();
+}
+
+/// What the line in `file` tells; nullopt when it is damaged, or cannot be read at all.
+std::optional<Backup> backup_in(const fs::path& file) {
+  const std::optional<std::string> text = text_in(file);
+  try {
+    std::optional<Backup> backup;
+    if (text) {
+      backup = from_line(*text, file.generic_string());
+    }
+    return backup && belongs(*backup, file) ? backup : std::nullopt;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+/// The lines of a folder: as Backups, and as paths those that are damaged.
+void read_lines(const fs::path& folder, std::vector<Backup>* backups, std::vector<fs::path>* bad) {
+  std::error_code gone;
+  for (const auto& entry : fs::directory_iterator(folder, gone)) {
+    const fs::path& file = entry.path();
+    if (file.extension() != kLine || id_in(file).empty()) {
+      continue;
+    }
+    std::optional<Backup> backup = backup_in(file);
+    if (backup && backups != nullptr) {
+      backups->push_back(std::move(*backup));
+    } else if (!backup && bad != nullptr) {
+      bad->push_back(file);
+    }
+  }
+}
+
+std::vector<Backup> by_time(std::vector<Backup> backups) {
+  std::sort(backups.begin(), backups.end(), [](const Backup& a, const Backup& b) {
+    return std::tie(a.started, a.id) < std::tie(b.started, b.id);
+  });
+  return backups;
 }
 
 bool is_part(const fs::path& path) {
@@ -338,14 +396,18 @@ Backup Vault::keep(Draft draft, Backup backup) const {
 
 std::size_t Vault::sweep() const {
   std::size_t swept = 0;
-  for (const auto& folder : fs::directory_iterator(root_)) {
-    const Open open(folder.path(), O_RDONLY | O_DIRECTORY);
+  for (const fs::path& folder : tenant_folders_in(root_)) {
+    const Open open(folder, O_RDONLY | O_DIRECTORY);
     if (!open.is_open() || flock(open.get(), LOCK_EX | LOCK_NB) != 0) {
       continue;  // somebody is making one there
     }
-    for (const fs::path& file : files_in(folder.path())) {
-      const fs::path line = file.parent_path() / (file.stem().string() + std::string(kLine));
-      const bool has_no_line = file.extension() != kLine && !fs::exists(line);
+    for (const fs::path& file : files_in(folder)) {
+      const std::string id = id_in(file);
+      if (id.empty()) {
+        continue;  // not a name of ours
+      }
+      const bool has_no_line =
+          file.extension() != kLine && !fs::exists(folder / (id + std::string(kLine)));
       if (is_part(file) || has_no_line) {
         std::error_code ignored;
         fs::remove_all(file, ignored);
@@ -358,8 +420,8 @@ std::size_t Vault::sweep() const {
 
 std::vector<Backup> Vault::all() const {
   std::vector<Backup> backups;
-  for (const auto& folder : fs::directory_iterator(root_)) {
-    read_lines(folder.path(), &backups, nullptr);
+  for (const fs::path& folder : tenant_folders_in(root_)) {
+    read_lines(folder, &backups, nullptr);
   }
   return by_time(std::move(backups));
 }
@@ -372,8 +434,8 @@ std::vector<Backup> Vault::of_folder(const std::string& folder) const {
 
 std::vector<fs::path> Vault::damaged_lines() const {
   std::vector<fs::path> bad;
-  for (const auto& folder : fs::directory_iterator(root_)) {
-    read_lines(folder.path(), nullptr, &bad);
+  for (const fs::path& folder : tenant_folders_in(root_)) {
+    read_lines(folder, nullptr, &bad);
   }
   std::sort(bad.begin(), bad.end());
   return bad;
