@@ -29,7 +29,6 @@ using Kind = BackupOptions::Provider;
 
 /// For pg_dump's locks on tables: only DDL of the application's stands in their way.
 constexpr std::chrono::seconds kDumpLockTimeout{30};
-constexpr std::chrono::seconds kFileLockTimeout{30};
 
 const BackupOptions& options_of(const Environment& environment) {
   if (!environment.backup || environment.backup->directory.empty()) {
@@ -66,7 +65,7 @@ struct BackupDesk::State {
         vault(options.directory),
         tools(options.tools),
         by_dump(tools, dump_options(environment)),
-        by_sqlite(kFileLockTimeout),
+        by_sqlite(environment.timeouts.lock),
         by_command(options.command, directory),
         by_copy(means({})) {
     if (journal != nullptr) {
@@ -227,6 +226,10 @@ std::vector<Backup> BackupDesk::all() const {
 
 Backup BackupDesk::find(const std::string& id) const {
   return state_->vault.find(id);
+}
+
+std::vector<fs::path> BackupDesk::damaged_lines() const {
+  return state_->vault.damaged_lines();
 }
 
 std::string BackupDesk::place_of(const Backup& backup) const {
@@ -401,16 +404,19 @@ std::vector<Backup> BackupDesk::dispensable() const {
       }
     }
   }
-  std::map<std::string, std::vector<Backup>> by_folder;
+  std::map<TenantId, std::vector<Backup>> by_tenant;
   for (Backup& backup : all()) {
-    by_folder[backup::folder_of(backup)].push_back(std::move(backup));
+    by_tenant[backup.tenant].push_back(std::move(backup));
   }
   std::vector<Backup> gone;
-  for (const auto& [folder, backups] : by_folder) {
+  for (const auto& [tenant, backups] : by_tenant) {
     const std::vector<Backup> may_go =
         backup::dispensable(backups, rule, std::chrono::system_clock::now());
-    // The last sound one stays, which need not be the newest.
-    if (!may_go.empty() && damage(backups.back(), Depth::bytes, {}).empty()) {
+    // The last sound one stays, which need not be the newest: then nothing goes.
+    const auto newest = std::find_if(
+        backups.rbegin(), backups.rend(), [](const Backup& one) { return !one.aside; });
+    const bool is_sound = newest == backups.rend() || damage(*newest, Depth::bytes, {}).empty();
+    if (!may_go.empty() && is_sound) {
       gone.insert(gone.end(), may_go.begin(), may_go.end());
     }
   }

@@ -10,6 +10,7 @@
 
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -68,6 +69,9 @@ class BackupDesk {
   /// The one called `id`, or whose id begins so. Throws Error usage: unknown_backup,
   /// ambiguous_backup.
   Backup find(const std::string& id) const;
+
+  /// Lines of the manifest that cannot be read or were touched; their backups are in no list.
+  std::vector<std::filesystem::path> damaged_lines() const;
 
   /// Where it is, for people: a path, or what keeps it.
   std::string place_of(const Backup& backup) const;

@@ -237,7 +237,9 @@ void RunBackups::prepare(const Tenant& tenant) {
 
 std::vector<TenantId> RunBackups::left_without() const {
   const std::lock_guard lock(seen_mutex_);
-  return without_;
+  std::vector<TenantId> tenants = without_;
+  std::sort(tenants.begin(), tenants.end());
+  return tenants;
 }
 
 void RunBackups::note(const TenantId& tenant, std::string kind, std::string text) {

@@ -70,7 +70,7 @@ class RunBackups final : public TenantGuard, public TenantPreparer {
 
   BackupProgress progress() const { return line_.progress(); }
 
-  /// Tenants that were changed without a backup, where that was put up with.
+  /// Tenants that were changed without a backup, where that was put up with, sorted.
   std::vector<TenantId> left_without() const;
 
  private:

@@ -214,6 +214,7 @@ int run_verify(Invocation& invocation) {
       invocation.arguments.has("content") ? BackupDesk::Depth::content : BackupDesk::Depth::bytes;
   const auto damages = damages_of(backups, desk, depth, stop.get_token());
   std::size_t bad = 0;
+  std::size_t damaged_lines = 0;
   std::uint64_t bytes = 0;
   report::Value rows = report::Value::list();
   for (std::size_t i = 0; i < backups.size(); ++i) {
@@ -232,21 +233,29 @@ int run_verify(Invocation& invocation) {
                                           printable(damage)));
     }
   }
+  for (const std::filesystem::path& line : desk.damaged_lines()) {
+    ++damaged_lines;
+    invocation.console.warn(
+        fmt::format("the manifest's line {} cannot be trusted, nor the backup "
+                    "beside it: it was changed or cut short",
+                    line.string()));
+  }
   if (for_people(invocation)) {
-    invocation.console.data(fmt::format("{} of {} sound, {}; {}\n",
-                                        backups.size() - bad,
-                                        report::count_of(backups.size(), "backup"),
-                                        report::bytes_text(bytes),
-                                        bad == 0 ? "no damage" : fmt::format("{} DAMAGED", bad)));
+    invocation.console.data(fmt::format(
+        "{} of {} sound, {}; {}\n",
+        backups.size() - bad,
+        report::count_of(backups.size(), "backup"),
+        report::bytes_text(bytes),
+        bad + damaged_lines == 0 ? "no damage" : fmt::format("{} DAMAGED", bad + damaged_lines)));
   } else {
     report::Document document{
         report::opening(occasion_since(started, workspace.environment().name)),
         "backups",
         {"backup", "tenant", "sound", "damage"}};
-    document.value.set("backups", std::move(rows));
+    document.value.set("damaged_lines", damaged_lines).set("backups", std::move(rows));
     put_document(invocation, document);
   }
-  return bad == 0 ? 0 : static_cast<int>(ErrorCode::verification);
+  return bad + damaged_lines == 0 ? 0 : static_cast<int>(ErrorCode::verification);
 }
 
 int run_prune(Invocation& invocation) {
