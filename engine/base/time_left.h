@@ -1,4 +1,4 @@
-/// How long a probe may take: its own deadline, or what its caller's patience leaves of it.
+/// How long a child may take: its own deadline, or what its caller's patience leaves of it.
 
 #pragma once
 
@@ -16,6 +16,11 @@ inline std::chrono::milliseconds time_left(std::chrono::milliseconds deadline,
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(patience.deadline -
                                                                  std::chrono::steady_clock::now());
   return std::clamp(std::min(deadline, left), std::chrono::milliseconds(0), kLongest);
+}
+
+/// For what has no deadline of its own.
+inline std::chrono::milliseconds time_left(const Patience& patience) {
+  return time_left(std::chrono::milliseconds::max(), patience);
 }
 
 }  // namespace drover::engine::base

@@ -135,6 +135,9 @@ std::optional<SqlError> copy_to_new_file(const std::string& from,
 }
 
 struct LiveFile::State {
+  State(Database file, Milliseconds lock_timeout, const Patience& how_long)
+      : database(std::move(file), lock_timeout, how_long), patience(how_long) {}
+
   Watched database;
   Patience patience;
 };
@@ -145,8 +148,7 @@ LiveFile::LiveFile(const std::string& path, Milliseconds lock_timeout, const Pat
     refusal_ = std::move(opened.error);
     return;
   }
-  state_ = std::unique_ptr<State>(
-      new State{Watched(std::move(opened.database), lock_timeout, patience), patience});
+  state_ = std::make_unique<State>(std::move(opened.database), lock_timeout, patience);
   // In this mode the lock outlives the COMMIT. The backup API refuses a database that is in a
   // transaction.
   refusal_ = state_->database.run("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT");

@@ -122,7 +122,6 @@ namespace {
 class ArchiveDesk {
  public:
   ArchiveDesk(const backup::PgTools& tools,
-              engine::Clock& clock,
               const BackupOptions& options,
               const Tenant& tenant,
               std::string history_schema,
@@ -131,7 +130,7 @@ class ArchiveDesk {
       : tools_(tools),
         history_schema_(std::move(history_schema)),
         passfile_(backup::passfile_for(tenant.target)),
-        source_(tools_for(options), clock, archive, extent) {}
+        source_(tools_for(options), archive, extent) {}
 
   backup::BackupSource& source() noexcept { return source_; }
 
@@ -309,7 +308,6 @@ PutBack BackupDesk::put_database_back(const Backup& backup,
     return {unfinished.fault, {}};
   }
   ArchiveDesk archive(state_->tools,
-                      state_->clock,
                       state_->options,
                       tenant,
                       state_->history_schema_of(tenant.target.schema),
@@ -377,7 +375,6 @@ std::optional<engine::TenantFault> BackupDesk::drill_database(const Backup& back
                                                               const engine::Patience& patience) {
   const backup::RestoreMeans means = state_->means({});
   ArchiveDesk archive(state_->tools,
-                      state_->clock,
                       state_->options,
                       tenant,
                       state_->history_schema_of(tenant.target.schema),

@@ -1,10 +1,8 @@
 #include "orchestrator/backup/archive_source.h"
 
-#include <algorithm>
-#include <chrono>
-
 #include <fmt/format.h>
 
+#include "engine/base/time_left.h"
 #include "orchestrator/backup/pg_tools.h"
 
 namespace drover::orchestrator::backup {
@@ -12,7 +10,8 @@ namespace {
 
 using engine::base::ChildResult;
 
-engine::TenantFault fault_of(const ChildResult& result, const engine::base::ChildRequest& request) {
+engine::TenantFault restore_fault(const ChildResult& result,
+                                  const engine::base::ChildRequest& request) {
   const std::string line = telling_line(result.errors);
   engine::TenantFault fault;
   fault.kind = "restore_failed";
@@ -43,16 +42,10 @@ std::vector<std::string> ArchiveSource::arguments() const {
 std::optional<engine::TenantFault> ArchiveSource::fill(const engine::Target& target,
                                                        const engine::Patience& patience) {
   engine::base::ChildRequest request = tools_.request("pg_restore", target, arguments());
-  constexpr std::chrono::hours kForEver{24 * 365};
-  const engine::SteadyTime now = clock_.now();
-  request.deadline =
-      patience.deadline > now + kForEver
-          ? std::chrono::milliseconds(kForEver)
-          : std::max(std::chrono::duration_cast<std::chrono::milliseconds>(patience.deadline - now),
-                     std::chrono::milliseconds(0));
+  request.deadline = engine::base::time_left(patience);
   request.stop = patience.stop;
   const ChildResult result = engine::base::run_child(request);
-  return result.succeeded() ? std::nullopt : std::optional(fault_of(result, request));
+  return result.succeeded() ? std::nullopt : std::optional(restore_fault(result, request));
 }
 
 }  // namespace drover::orchestrator::backup

@@ -40,12 +40,8 @@ struct ArchiveTools {
 
 class ArchiveSource final : public BackupSource {
  public:
-  /// `clock` must outlive the object.
-  ArchiveSource(ArchiveTools tools,
-                engine::Clock& clock,
-                std::filesystem::path archive,
-                Extent extent)
-      : tools_(std::move(tools)), clock_(clock), archive_(std::move(archive)), extent_(extent) {}
+  ArchiveSource(ArchiveTools tools, std::filesystem::path archive, Extent extent)
+      : tools_(std::move(tools)), archive_(std::move(archive)), extent_(extent) {}
 
   std::string template_database() const override { return ""; }
   std::optional<engine::TenantFault> fill(const engine::Target& target,
@@ -60,7 +56,6 @@ class ArchiveSource final : public BackupSource {
   std::vector<std::string> arguments() const;
 
   ArchiveTools tools_;
-  engine::Clock& clock_;
   std::filesystem::path archive_;
   Extent extent_;
 };

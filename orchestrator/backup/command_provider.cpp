@@ -18,8 +18,6 @@ using engine::base::ChildRequest;
 using engine::base::ChildResult;
 using Json = nlohmann::json;
 
-constexpr std::chrono::hours kForEver{24 * 365};
-
 struct Facts {
   const Tenant& tenant;
   std::string id;
@@ -39,7 +37,7 @@ ChildRequest request_for(const std::vector<std::string>& argv,
   ChildRequest request;
   request.argv = argv;
   request.directory = directory;
-  request.deadline = engine::base::time_left(kForEver, patience);
+  request.deadline = engine::base::time_left(patience);
   request.stop = patience.stop;
   request.variables = {{"DROVER_BACKUP", facts.id},
                        {"DROVER_TENANT", facts.tenant.id.value},
@@ -57,9 +55,9 @@ ChildRequest request_for(const std::vector<std::string>& argv,
   return request;
 }
 
-std::optional<engine::TenantFault> fault_of(const ChildRequest& request,
-                                            const ChildResult& result,
-                                            std::string kind) {
+std::optional<engine::TenantFault> command_fault(const ChildRequest& request,
+                                                 const ChildResult& result,
+                                                 std::string kind) {
   if (result.succeeded()) {
     return std::nullopt;
   }
@@ -123,7 +121,7 @@ MadeOrFault CommandProvider::make(const BackupSubject& subject,
                     part};
   const ChildRequest request = request_for(argv_, directory_, facts, passfile.get(), patience);
   const ChildResult result = run_child(request);
-  if (auto fault = fault_of(request, result, "backup_failed")) {
+  if (auto fault = command_fault(request, result, "backup_failed")) {
     return std::move(*fault);
   }
   return made_of(request, result.output, fs::exists(fs::symlink_status(part)));
@@ -145,7 +143,7 @@ std::optional<engine::TenantFault> restore_by_command(const std::vector<std::str
       tenant, backup.id.value, backup.uid, backup.run, backup.environment, backup.schema, file};
   ChildRequest request = request_for(argv, directory, facts, passfile.get(), patience);
   request.variables["DROVER_HANDLE"] = backup.handle;
-  return fault_of(request, run_child(request), "restore_failed");
+  return command_fault(request, run_child(request), "restore_failed");
 }
 
 }  // namespace drover::orchestrator::backup

@@ -11,7 +11,7 @@
 namespace drover::orchestrator::backup {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 using std::chrono::milliseconds;
 
 constexpr int kFormat = 1;
@@ -26,15 +26,15 @@ WallTime time_of(std::int64_t number) {
 }
 
 template <typename Ids>
-Json values_of(const Ids& ids) {
-  Json values = Json::array();
+OrderedJson values_of(const Ids& ids) {
+  OrderedJson values = OrderedJson::array();
   for (const auto& id : ids) {
     values.push_back(id.value);
   }
   return values;
 }
 
-Backup read(const Json& json) {
+Backup read(const OrderedJson& json) {
   Backup backup;
   backup.id = BackupId{json.at("backup").get<std::string>()};
   backup.tenant = TenantId{json.at("tenant").get<std::string>()};
@@ -54,12 +54,12 @@ Backup read(const Json& json) {
   backup.finished = time_of(json.at("finished_ms").get<std::int64_t>());
   json.at("run").get_to(backup.run);
   json.at("aside").get_to(backup.aside);
-  for (const Json& head : json.at("heads")) {
+  for (const OrderedJson& head : json.at("heads")) {
     backup.heads.push_back(engine::RevisionId{head.get<std::string>()});
   }
   json.at("epoch").get_to(backup.epoch);
   json.at("rows_as").get_to(backup.rows_as);
-  for (const Json& table : json.at("tables")) {
+  for (const OrderedJson& table : json.at("tables")) {
     backup.tables.push_back({table.at(0).get<std::string>(),
                              table.at(1).get<std::uint64_t>(),
                              table.at(2).get<std::string>()});
@@ -77,39 +77,39 @@ std::string with_digest(std::string object) {
 }  // namespace
 
 std::string to_line(const Backup& backup) {
-  Json tables = Json::array();
+  OrderedJson tables = OrderedJson::array();
   for (const engine::TableDigest& table : backup.tables) {
-    tables.push_back(Json::array({table.table, table.rows, table.sum}));
+    tables.push_back(OrderedJson::array({table.table, table.rows, table.sum}));
   }
-  const Json json{{"format", kFormat},
-                  {"backup", backup.id.value},
-                  {"tenant", backup.tenant.value},
-                  {"uid", backup.uid},
-                  {"environment", backup.environment},
-                  {"server", backup.server},
-                  {"database", backup.database},
-                  {"schema", backup.schema},
-                  {"provider", std::string(name_of(backup.provider))},
-                  {"file", backup.file},
-                  {"handle", backup.handle},
-                  {"bytes", backup.bytes},
-                  {"sha256", backup.sha256},
-                  {"server_version", backup.server_version},
-                  {"tool_version", backup.tool_version},
-                  {"started_ms", number_of(backup.started)},
-                  {"finished_ms", number_of(backup.finished)},
-                  {"run", backup.run},
-                  {"aside", backup.aside},
-                  {"heads", values_of(backup.heads)},
-                  {"epoch", backup.epoch},
-                  {"rows_as", backup.rows_as},
-                  {"tables", std::move(tables)}};
-  return with_digest(json.dump(-1, ' ', false, Json::error_handler_t::replace));
+  const OrderedJson json{{"format", kFormat},
+                         {"backup", backup.id.value},
+                         {"tenant", backup.tenant.value},
+                         {"uid", backup.uid},
+                         {"environment", backup.environment},
+                         {"server", backup.server},
+                         {"database", backup.database},
+                         {"schema", backup.schema},
+                         {"provider", std::string(name_of(backup.provider))},
+                         {"file", backup.file},
+                         {"handle", backup.handle},
+                         {"bytes", backup.bytes},
+                         {"sha256", backup.sha256},
+                         {"server_version", backup.server_version},
+                         {"tool_version", backup.tool_version},
+                         {"started_ms", number_of(backup.started)},
+                         {"finished_ms", number_of(backup.finished)},
+                         {"run", backup.run},
+                         {"aside", backup.aside},
+                         {"heads", values_of(backup.heads)},
+                         {"epoch", backup.epoch},
+                         {"rows_as", backup.rows_as},
+                         {"tables", std::move(tables)}};
+  return with_digest(json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace));
 }
 
 Backup from_line(std::string_view line, const std::string& name) {
   try {
-    const Json json = Json::parse(line.begin(), line.end());
+    const OrderedJson json = OrderedJson::parse(line.begin(), line.end());
     if (json.at("format") == kFormat) {
       Backup backup = read(json);
       if (to_line(backup) == line) {

@@ -15,12 +15,10 @@ namespace {
 using engine::base::ChildRequest;
 using engine::base::ChildResult;
 
-constexpr std::chrono::hours kForEver{24 * 365};
-
 /// What became of a child that was to write or read a backup; nullopt: it did.
-std::optional<engine::TenantFault> fault_of(const ChildRequest& request,
-                                            const ChildResult& result,
-                                            std::string kind) {
+std::optional<engine::TenantFault> tool_fault(const ChildRequest& request,
+                                              const ChildResult& result,
+                                              std::string kind) {
   if (result.succeeded()) {
     return std::nullopt;
   }
@@ -39,7 +37,7 @@ std::optional<engine::TenantFault> fault_of(const ChildRequest& request,
 }
 
 ChildResult run(ChildRequest& request, const engine::Patience& patience) {
-  request.deadline = engine::base::time_left(kForEver, patience);
+  request.deadline = engine::base::time_left(patience);
   request.stop = patience.stop;
   return run_child(request);
 }
@@ -51,7 +49,7 @@ std::variant<DumpContent, engine::TenantFault> read_output(ChildRequest request,
   DumpReader reader(history_schema);
   request.on_output = [&reader](std::string_view piece) { reader.take(piece); };
   const ChildResult result = run(request, patience);
-  if (auto fault = fault_of(request, result, "backup_not_proven")) {
+  if (auto fault = tool_fault(request, result, "backup_not_proven")) {
     return std::move(*fault);
   }
   DumpContent content = reader.finish();
@@ -145,7 +143,7 @@ MadeOrFault PgDumpProvider::make(const BackupSubject& subject,
   ChildRequest request =
       tools_.request("pg_dump", target, passfile.get(), arguments(subject, part));
   const ChildResult result = run(request, patience);
-  if (auto fault = fault_of(request, result, "backup_failed")) {
+  if (auto fault = tool_fault(request, result, "backup_failed")) {
     return std::move(*fault);
   }
   auto content =

@@ -88,7 +88,7 @@ ToolVersion PgTools::version_of(std::string_view program) const {
                 fmt::format("backups need {}: {}", program, error.what()),
                 hint);
   }
-  const ToolVersion version = version_in(result.output);
+  ToolVersion version = version_in(result.output);
   if (!result.succeeded() || version.major == 0) {
     throw Error(ErrorCode::usage,
                 "tool_missing",

@@ -94,7 +94,7 @@ Content content_of_file(const fs::path& path) {
   Content content;
   std::vector<char> buffer(std::size_t{1} << 20U);
   ssize_t count = 0;
-  while ((count = read(file.get(), buffer.data(), buffer.size())) != 0) {
+  while ((count = ::read(file.get(), buffer.data(), buffer.size())) != 0) {
     if (count < 0 && errno != EINTR) {
       fail("file_not_readable", "cannot be read", path);
     }
@@ -177,7 +177,7 @@ std::optional<std::string> text_in(const fs::path& file) {
   std::array<char, 8192> buffer;
   ssize_t count = open.is_open() ? 1 : -1;
   while (count > 0) {
-    count = read(open.get(), buffer.data(), buffer.size());
+    count = ::read(open.get(), buffer.data(), buffer.size());
     text.append(buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
   }
   return count == 0 ? std::optional(std::move(text)) : std::nullopt;
@@ -222,7 +222,7 @@ std::vector<fs::path> tenant_folders_in(const fs::path& root) {
 std::string id_in(const fs::path& file) {
   constexpr std::string_view kShape = "00000000T000000-xxxxxxxx";
   const std::string name = file.filename().string();
-  const std::string id = name.substr(0, name.find('.'));
+  std::string id = name.substr(0, name.find('.'));
   if (id.size() == name.size() || id.size() != kShape.size()) {
     return "";
   }
@@ -343,7 +343,7 @@ Vault::Draft::~Draft() {
   }
 }
 
-Vault::Vault(fs::path root) : root_(fs::absolute(std::move(root))) {
+Vault::Vault(const fs::path& root) : root_(fs::absolute(root)) {
   std::error_code failed;
   fs::create_directories(root_.parent_path(), failed);
   make_folder(root_);

@@ -73,7 +73,7 @@ class Vault {
   };
 
   /// Makes the root where it is missing. Nothing else happens yet.
-  explicit Vault(std::filesystem::path root);
+  explicit Vault(const std::filesystem::path& root);
 
   /// `extension` is "dump", "dir" or "db".
   Draft begin(const std::string& folder, const std::string& extension) const;

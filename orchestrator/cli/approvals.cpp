@@ -87,4 +87,19 @@ std::vector<std::string> check_approvals(const Approvable& what,
   return texts;
 }
 
+void refuse_unapproved(const Environment& environment,
+                       std::string_view what,
+                       const std::string& hint) {
+  if (environment.rollout && environment.rollout->approvals > 0) {
+    throw Error(ErrorCode::waiting,
+                "approval_missing",
+                fmt::format("environment '{}' wants its {} approved by {}",
+                            environment.name,
+                            what,
+                            environment.rollout->approvals == 1 ? "somebody else" : "others"),
+                hint,
+                environment.rollout->place);
+  }
+}
+
 }  // namespace drover::orchestrator::cli

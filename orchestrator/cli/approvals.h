@@ -6,9 +6,11 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "orchestrator/cli/verb.h"
+#include "orchestrator/options.h"
 #include "orchestrator/rollout_options.h"
 
 namespace drover::orchestrator::cli {
@@ -33,5 +35,12 @@ void give_approval(const Approvable& what, const std::string& description, Invoc
 std::vector<std::string> check_approvals(const Approvable& what,
                                          const RolloutOptions& rollout,
                                          Console& console);
+
+/// An approval is for a file, so where one is asked for there has to be a file. `what`: "plans".
+///
+/// Throws Error waiting: approval_missing, with `hint`.
+void refuse_unapproved(const Environment& environment,
+                       std::string_view what,
+                       const std::string& hint);
 
 }  // namespace drover::orchestrator::cli

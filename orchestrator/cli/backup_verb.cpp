@@ -139,7 +139,7 @@ std::vector<Backup> chosen_backups(Workspace& workspace,
   return backups;
 }
 
-int run_list(Invocation& invocation) {
+int list_backups(Invocation& invocation) {
   const auto started = std::chrono::system_clock::now();
   Workspace workspace = workspace_of(invocation.globals);
   const BackupDesk desk(workspace);
@@ -306,7 +306,7 @@ VerbSpec backups_list_verb() {
           "  drover backups list --tenant acme\n",
           {{"backup", Takes::word, "BACKUP", "one of them, by its id"}},
           VerbSpec::Selectors::yes,
-          run_list};
+          list_backups};
 }
 
 VerbSpec backups_verify_verb() {

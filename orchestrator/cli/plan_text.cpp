@@ -19,14 +19,6 @@ namespace {
 
 using report::Column;
 
-std::string heads_text(const std::vector<engine::RevisionId>& heads) {
-  std::string text;
-  for (const engine::RevisionId& id : heads) {
-    text += (text.empty() ? "" : ", ") + id.value;
-  }
-  return text.empty() ? "base" : text;
-}
-
 std::string steps_text(const std::vector<engine::RevisionId>& steps) {
   if (steps.empty()) {
     return "nothing to do";
@@ -128,6 +120,14 @@ std::string findings_text(const Plan& plan) {
 }
 
 }  // namespace
+
+std::string heads_text(const std::vector<engine::RevisionId>& heads) {
+  std::string text;
+  for (const engine::RevisionId& id : heads) {
+    text += (text.empty() ? "" : ", ") + id.value;
+  }
+  return text.empty() ? "base" : text;
+}
 
 std::string plan_text(const Plan& plan) {
   return fmt::format("{} to {} in environment {}, planned {} by {}\n{}\n\n{}\n{}{}{}",

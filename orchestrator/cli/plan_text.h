@@ -13,6 +13,9 @@ namespace drover::orchestrator::cli {
 /// What it is, its digest, its waves, its revisions, and what the preflight saw.
 std::string plan_text(const Plan& plan);
 
+/// "0003, 0004"; "base" where nothing is applied.
+std::string heads_text(const std::vector<engine::RevisionId>& heads);
+
 /// A row for each tenant: its wave, where it stands, its steps, why it is in the wave.
 std::string tenants_table(const Plan& plan);
 

@@ -11,6 +11,7 @@
 #include "orchestrator/cli/console.h"
 #include "orchestrator/cli/fleet_choice.h"
 #include "orchestrator/cli/output.h"
+#include "orchestrator/cli/plan_text.h"
 #include "orchestrator/cli/run_session.h"
 #include "orchestrator/cli/steering.h"
 #include "orchestrator/cli/verbs.h"
@@ -30,16 +31,8 @@ using report::Column;
 using Takes = OptionSpec::Takes;
 using WallTime = std::chrono::system_clock::time_point;
 
-constexpr std::size_t kShown = 20;
+constexpr std::size_t kMostShown = 20;
 constexpr std::size_t kMostSampled = 1'000'000;
-
-std::string heads_text(const std::vector<engine::RevisionId>& heads) {
-  std::string text;
-  for (const engine::RevisionId& id : heads) {
-    text += (text.empty() ? "" : ",") + id.value;
-  }
-  return text.empty() ? "base" : text;
-}
 
 /// "22:14:03 today, 37 min": since when what was written is lost.
 std::string lost_since(const Backup& backup, WallTime now) {
@@ -51,14 +44,14 @@ std::string lost_since(const Backup& backup, WallTime now) {
 
 void show_restores(Console& console, const std::vector<PlannedRestore>& restores, WallTime now) {
   report::Table table({{"TENANT"}, {"BACKUP"}, {"AT"}, {"LOST: WRITES SINCE"}});
-  for (std::size_t i = 0; i < std::min(kShown, restores.size()); ++i) {
+  for (std::size_t i = 0; i < std::min(kMostShown, restores.size()); ++i) {
     const auto& [tenant, backup] = restores[i];
     table.add(
         {tenant.id.value, backup.id.value, heads_text(backup.heads), lost_since(backup, now)});
   }
   console.say(table.written(std::nullopt));
-  if (restores.size() > kShown) {
-    console.say(fmt::format("and {} more", restores.size() - kShown));
+  if (restores.size() > kMostShown) {
+    console.say(fmt::format("and {} more", restores.size() - kMostShown));
   }
 }
 
@@ -124,7 +117,7 @@ int restore(Workspace& workspace,
             BackupDesk& desk,
             const std::vector<PlannedRestore>& restores,
             const std::vector<std::string>& approvals) {
-  const std::string what = what_is_meant(invocation, restores);
+  std::string what = what_is_meant(invocation, restores);
   FleetRestore run(workspace, desk, restores);
   const Runnable runnable{
       [&](run::RunObserver& observer) { return run.run(what, approvals, observer); },
@@ -135,19 +128,6 @@ int restore(Workspace& workspace,
       [&] { return what; },
       [] { return std::string(); }};
   return run_and_report(workspace, runnable, invocation);
-}
-
-/// An environment whose plans are approved has its restores approved too.
-void refuse_without_approval(const Environment& environment) {
-  if (environment.rollout && environment.rollout->approvals > 0) {
-    throw Error(ErrorCode::waiting,
-                "approval_missing",
-                fmt::format("environment '{}' wants its restores approved by {}",
-                            environment.name,
-                            environment.rollout->approvals == 1 ? "somebody else" : "others"),
-                "Write an order with --out, let it be approved, and restore it with --order.",
-                environment.rollout->place);
-  }
 }
 
 int run_restore(Invocation& invocation, Workspace& workspace, BackupDesk& desk) {
@@ -192,7 +172,10 @@ int run_restore(Invocation& invocation, Workspace& workspace, BackupDesk& desk) 
     return 0;
   }
   if (!order_file) {
-    refuse_without_approval(environment);
+    refuse_unapproved(
+        environment,
+        "restores",
+        "Write an order with --out, let it be approved, and restore it with --order.");
   }
   check_confirmation(environment.name, confirm);
   confirm_change(workspace,

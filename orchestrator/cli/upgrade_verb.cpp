@@ -6,6 +6,7 @@
 
 #include "engine/offline_sql.h"
 #include "engine/revision_ref.h"
+#include "orchestrator/cli/approvals.h"
 #include "orchestrator/cli/console.h"
 #include "orchestrator/cli/fleet_choice.h"
 #include "orchestrator/cli/output.h"
@@ -113,25 +114,14 @@ bool show_what_will_be_done(Invocation& invocation, FleetRun& run) {
   return forecast.to_change + forecast.unfit > 0;
 }
 
-/// An approval is for a plan, so where one is asked for there has to be a plan.
-void refuse_without_approval(const Environment& environment) {
-  if (environment.rollout && environment.rollout->approvals > 0) {
-    throw Error(ErrorCode::waiting,
-                "approval_missing",
-                fmt::format("environment '{}' wants its plans approved by {}",
-                            environment.name,
-                            environment.rollout->approvals == 1 ? "somebody else" : "others"),
-                "Make a plan with drover plan --out, let it be approved, and apply it.",
-                environment.rollout->place);
-  }
-}
-
 int run_fleet(Invocation& invocation, Direction direction) {
   Workspace workspace = workspace_of(invocation.globals);
   FleetRunRequest request = request_of(invocation, direction);
   request.tenants = chosen_tenants(workspace, invocation);
   request.whole_fleet = request.tenants.size() == workspace.fleet().size();
-  refuse_without_approval(workspace.environment());
+  refuse_unapproved(workspace.environment(),
+                    "plans",
+                    "Make a plan with drover plan --out, let it be approved, and apply it.");
   invocation.console.say(describe_fleet(workspace, request.tenants));
   FleetRun run(workspace, std::move(request));
   run.check();

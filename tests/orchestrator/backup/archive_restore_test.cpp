@@ -75,7 +75,7 @@ struct ArchiveBench : RestoreBench {
       }
       return {std::get<DumpContent>(content).tables, std::nullopt};
     };
-    return {{request_of, read, 3}, clock, archive, extent};
+    return {{request_of, read, 3}, archive, extent};
   }
 
   drover::test::TempDir folder;
@@ -199,9 +199,9 @@ TEST_CASE("a restore that takes too long is ended and leaves nothing") {
     request.argv = {"sleep", "1000"};
     return request;
   };
-  ArchiveSource source({slow, {}, 1}, bench.clock, bench.archive, Extent::whole);
+  ArchiveSource source({slow, {}, 1}, bench.archive, Extent::whole);
   drover::engine::Patience patience;
-  patience.deadline = bench.clock.now() + std::chrono::seconds(2);
+  patience.deadline = std::chrono::steady_clock::now() + std::chrono::seconds(2);
   const auto fault = restore_database(bench.request(saved, source), bench.means, patience);
   REQUIRE(fault);
   CHECK(fault->kind == "restore_timed_out");
@@ -219,7 +219,7 @@ TEST_CASE("a pg_restore that cannot be started leaves nothing") {
     request.argv = {"/nowhere/pg_restore"};
     return request;
   };
-  ArchiveSource source({missing, {}, 1}, bench.clock, bench.archive, Extent::whole);
+  ArchiveSource source({missing, {}, 1}, bench.archive, Extent::whole);
   const auto fault = restore_database(bench.request(saved, source), bench.means, {});
   REQUIRE(fault);
   CHECK(fault->kind == "command_not_started");
