@@ -8,6 +8,7 @@
 
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -64,12 +65,37 @@ struct SqlStatement {
 
 enum class Transactional { no, yes };
 
-/// The keys of a `batch` section, as they will be used; meanings in the batch engine.
+/// What a `batch` section asks for: how a table is gone through, how fast, and what is checked.
 struct BatchOptions {
-  std::map<std::string, std::string> keys;  ///< table, key, target ...: validated text.
-  std::string done;                         ///< SQL-valued lines; empty when not given.
-  std::string where;
-  std::string throttle;
+  enum class OnPoison { stop, park };
+  enum class Check { none, count, checksum };
+
+  std::map<std::string, std::string> keys;  ///< As written, with defaults; what is below says what
+                                            ///< they mean.
+  std::string table;                        ///< As written, perhaps qualified.
+  std::vector<std::string> key;             ///< Columns; empty: the primary key.
+  bool heap = false;                        ///< In the order of the heap instead of a key's.
+  bool descending = false;
+  std::chrono::milliseconds target{500};  ///< How long a transaction should take.
+  std::uint64_t least_rows = 50;          ///< Of a transaction,
+  std::uint64_t most_rows = 50'000;
+  std::uint64_t wal_bytes = 16ULL << 20U;  ///< and so much WAL at most, about.
+  unsigned workers = 1;
+  double vacuum = 0.2;       ///< Dead rows for each live one at which we vacuum on the way.
+  bool sync_commit = false;  ///< Whether each COMMIT waits for the disk.
+  OnPoison on_poison = OnPoison::stop;
+  Check check = Check::count;
+  bool background = false;    ///< The run does not wait; what depends on the revision does.
+  bool sync_trigger = false;  ///< A trigger changes rows that others write meanwhile.
+
+  std::string done;      ///< True for a row that needs no change any more; empty: not said.
+  std::string where;     ///< Which rows of a range are meant; empty: all.
+  std::string throttle;  ///< A SELECT that says whether to wait; empty: none.
+
+  std::string called;               ///< The table's name in the statement: an alias, or its own;
+                                    ///< empty: not found there.
+  std::vector<std::string> writes;  ///< The columns that an UPDATE assigns to, as written.
+  std::size_t range_at = 0;         ///< Where {range} stands in the text of the statement.
 };
 
 struct Section {

@@ -23,6 +23,7 @@ const std::map<std::string, std::set<std::string>> kMayInclude{
     {"engine/files", {"engine", "engine/base"}},
     {"engine/postgres", {"engine", "engine/base"}},
     {"engine/sqlite", {"engine", "engine/base"}},
+    {"engine/batch", {"engine", "engine/base"}},
     {"engine/api",
      {"engine", "engine/base", "engine/parse", "engine/files", "engine/postgres", "engine/sqlite"}},
     {"orchestrator", {"engine", "engine/base/unicode.h"}},

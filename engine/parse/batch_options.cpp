@@ -151,6 +151,51 @@ void fill_in_defaults(BatchOptions& batch) {
   }
 }
 
+/// "a, \"b c\"" as its names.
+std::vector<std::string> names_in(std::string_view list) {
+  std::vector<std::string> names;
+  std::size_t begin = 0;
+  bool in_quotes = false;
+  for (std::size_t i = 0; i <= list.size(); ++i) {
+    if (i == list.size() || (list[i] == ',' && !in_quotes)) {
+      names.emplace_back(trimmed(list.substr(begin, i - begin)));
+      begin = i + 1;
+    } else {
+      in_quotes = in_quotes != (list[i] == '"');
+    }
+  }
+  return names;
+}
+
+/// Gives the validated text of the keys its meaning.
+void understand(BatchOptions& batch) {
+  const auto says = [&](const char* key, std::string_view value) {
+    const auto found = batch.keys.find(key);
+    return found != batch.keys.end() && found->second == value;
+  };
+  batch.table = batch.keys.at("table");
+  if (batch.keys.contains("key")) {
+    batch.key = names_in(batch.keys.at("key"));
+  }
+  const auto rows = range_in(batch.keys.at("rows"));
+  batch.least_rows = rows->least;
+  batch.most_rows = rows->most;
+  batch.target = *duration_in(batch.keys.at("target"));
+  batch.wal_bytes = *bytes_in(batch.keys.at("wal"));
+  batch.workers = static_cast<unsigned>(*number_in(batch.keys.at("workers")));
+  batch.vacuum = static_cast<double>(*percent_in(batch.keys.at("vacuum"))) / 100;
+  batch.heap = says("scan", "heap");
+  batch.descending = says("order", "desc");
+  batch.sync_commit = says("sync_commit", "on");
+  batch.on_poison =
+      says("on_poison", "park") ? BatchOptions::OnPoison::park : BatchOptions::OnPoison::stop;
+  batch.background = says("mode", "background");
+  batch.sync_trigger = says("trigger", "sync");
+  batch.check = says("check", "none")       ? BatchOptions::Check::none
+                : says("check", "checksum") ? BatchOptions::Check::checksum
+                                            : BatchOptions::Check::count;
+}
+
 std::string& line_of(BatchOptions& batch, std::string_view word) {
   if (word == "done") {
     return batch.done;
@@ -222,6 +267,7 @@ BatchOptions read_batch_options(const Migration& file, std::string_view options)
            "Add table=NAME to its directive.");
   }
   fill_in_defaults(batch);
+  understand(batch);
   return batch;
 }
 
@@ -254,8 +300,18 @@ void check_batch(const Migration& file, const Section& section, const char* dire
   const auto refuse_scan = [&](const std::string& why, std::string hint) {
     refuse(file, directive, "bad_batch_value", "scan=heap " + why, std::move(hint));
   };
-  if (!section.batch.keys.contains("scan")) {
+  if (section.batch.sync_trigger && section.batch.done.empty()) {
+    refuse(file,
+           directive,
+           "bad_batch_value",
+           "trigger=sync needs to know which rows are done",
+           "Add a line '-- drover: done EXPR'.");
+  }
+  if (!section.batch.heap) {
     return;
+  }
+  if (section.batch.descending) {
+    refuse_scan("has no order of its own", "Leave out order=desc.");
   }
   if (section.batch.keys.contains("key")) {
     refuse_scan("goes without a key, and key is given", "Keep one of the two.");

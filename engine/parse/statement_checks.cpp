@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "engine/parse/batch_statement.h"
 #include "engine/parse/directive.h"
 #include "engine/parse/pragma.h"
 #include "engine/parse/sql_tokens.h"
@@ -266,6 +267,21 @@ void check_batch_statement(const Migration& file, const SectionText& text, const
   }
 }
 
+/// A key that moves would have its row met again, or never.
+void check_batch_key(const Migration& file, const Section& section) {
+  for (const std::string& column : section.batch.key) {
+    const auto& writes = section.batch.writes;
+    if (std::find(writes.begin(), writes.end(), column) != writes.end()) {
+      refuse(file,
+             section.statements.front().text.data(),
+             "bad_batch",
+             "the statement of the batch changes " + shown(column) +
+                 ", by which rows are gone through",
+             "Go by a key that stays, or change it in another revision.");
+    }
+  }
+}
+
 }  // namespace
 
 void refuse_open(const Migration& file, const Unterminated& open) {
@@ -300,6 +316,11 @@ void take_statements(const Migration& file, const SectionText& text, Section& se
     check_verify(file, section);
   } else if (section.kind == Section::Kind::batch) {
     check_batch_statement(file, text, section);
+    read_batch_statement(section.statements.front().text,
+                         text.ranges.front(),
+                         dialects_of(section.dialect).front(),
+                         section.batch);
+    check_batch_key(file, section);
   }
 }
 

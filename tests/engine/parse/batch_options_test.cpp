@@ -6,6 +6,7 @@
 
 #include "tests/engine/parse/migration_files.h"
 
+using namespace std::chrono_literals;
 using namespace std::string_literals;
 
 namespace drover::engine::parse {
@@ -218,7 +219,7 @@ TEST_CASE("a batch that could not run is refused", "[engine][parse]") {
       "Keep one of the two.",
       {
           {"a heap scan with a key",
-           batch("table=t scan=heap key=a", "UPDATE t SET a = 1 WHERE {range};", " postgres"),
+           batch("table=t scan=heap key=a", "UPDATE t SET b = 1 WHERE {range};", " postgres"),
            "3:1",
            "scan=heap goes without a key, and key is given"},
       });
@@ -229,6 +230,20 @@ TEST_CASE("a batch that could not run is refused", "[engine][parse]") {
                      batch("table=t scan=heap", "UPDATE t SET a = 1 WHERE {range};", " postgres"),
                      "3:1",
                      "scan=heap needs to know which rows are done"},
+                    {"a trigger without done",
+                     batch("table=t trigger=sync"),
+                     "3:1",
+                     "trigger=sync needs to know which rows are done"},
+                });
+  check_refused("bad_batch_value",
+                "Leave out order=desc.",
+                {
+                    {"a heap scan downwards",
+                     batch("table=t scan=heap order=desc",
+                           "-- drover: done a IS NOT NULL\nUPDATE t SET a = 1 WHERE {range};",
+                           " postgres"),
+                     "3:1",
+                     "scan=heap has no order of its own"},
                 });
   check_refused("bad_batch_value",
                 "Write 'batch postgres', or name a key instead.",
@@ -365,7 +380,7 @@ TEST_CASE("keys of a batch that are not given have their defaults", "[engine][pa
 TEST_CASE("every key of a batch can be given", "[engine][parse]") {
   const std::map<std::string, std::string> wanted = {
       {"table", "app.\"my files\""},
-      {"scan", "heap"},
+      {"key", "a,\"b, c\""},
       {"target", "2s"},
       {"rows", "1..1000000"},
       {"wal", "64kB"},
@@ -379,21 +394,37 @@ TEST_CASE("every key of a batch can be given", "[engine][parse]") {
       {"trigger", "sync"},
   };
   const Section section =
-      parsed(batch("table=app.\"my files\" scan=heap target=2s rows=1..1000000 wal=64kB workers=64 "
-                   "order=desc  vacuum=100% sync_commit=on on_poison=park check=checksum "
-                   "mode=background trigger=sync",
-                   "-- drover: done a IS NOT NULL -- until then\n"
-                   "-- drover: where b > ';'\n"
-                   "-- drover: throttle SELECT count(*) > 5 FROM pg_stat_activity\n"
-                   "WITH x AS (SELECT 1) DELETE FROM t WHERE {range} /* {range} */;",
-                   " postgres"))
+      parsed(
+          batch(
+              "table=app.\"my files\" key=a,\"b, c\" target=2s rows=1..1000000 wal=64kB workers=64 "
+              "order=desc  vacuum=100% sync_commit=on on_poison=park check=checksum "
+              "mode=background trigger=sync",
+              "-- drover: done a IS NOT NULL -- until then\n"
+              "-- drover: where b > ';'\n"
+              "-- drover: throttle SELECT count(*) > 5 FROM pg_stat_activity\n"
+              "WITH x AS (SELECT 1) DELETE FROM t WHERE {range} /* {range} */;",
+              " postgres"))
           .sections[0];
 
   CHECK(section.batch.keys == wanted);
   CHECK(section.batch.done == "a IS NOT NULL");
+  CHECK(section.batch.table == "app.\"my files\"");
+  CHECK(section.batch.key == std::vector<std::string>{"a", "\"b, c\""});
+  CHECK(section.batch.target == 2s);
+  CHECK(section.batch.least_rows == 1);
+  CHECK(section.batch.most_rows == 1'000'000);
+  CHECK(section.batch.wal_bytes == 65'536);
+  CHECK(section.batch.workers == 64);
+  CHECK(section.batch.descending);
+  CHECK(section.batch.vacuum == 1.0);
+  CHECK(section.batch.sync_commit);
+  CHECK(section.batch.on_poison == BatchOptions::OnPoison::park);
+  CHECK(section.batch.check == BatchOptions::Check::checksum);
+  CHECK(section.batch.background);
+  CHECK(section.batch.sync_trigger);
   CHECK(section.batch.where == "b > ';'");
   CHECK(section.batch.throttle == "SELECT count(*) > 5 FROM pg_stat_activity");
-  CHECK(parsed(batch("table=t key=a,\"b c\"")).sections[0].batch.keys.at("key") == "a,\"b c\"");
+  CHECK(parsed(batch("table=t key=c,\"b c\"")).sections[0].batch.keys.at("key") == "c,\"b c\"");
 }
 
 }  // namespace drover::engine::parse
