@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/error.h"
 #include "orchestrator/api/run_backups.h"
 #include "orchestrator/backup/pg_tools.h"
 #include "orchestrator/report/text.h"
@@ -37,6 +38,25 @@ BackupPolicy policy_of(const Environment& environment) {
   return strictest;
 }
 
+/// A dump of one schema cannot be proven to be of its tenant without the history inside.
+void refuse_history_elsewhere(const Environment& environment, const Tenant& tenant) {
+  const std::string& schema = tenant.target.schema;
+  const std::string& history = environment.history_schema;
+  const bool alone =
+      provider_for(*environment.backup, tenant) == BackupOptions::Provider::pg_dump &&
+      !schema.empty() && schema != "public";
+  if (alone && !history.empty() && history != schema) {
+    throw Error(ErrorCode::usage,
+                "history_outside_backup",
+                fmt::format("a backup of schema '{}' (tenant '{}') would not hold its history, "
+                            "which is in schema '{}'",
+                            schema,
+                            tenant.id.value,
+                            history),
+                "Leave out history_schema for tenants that are schemas, or backups.");
+  }
+}
+
 std::string joined(const std::set<std::string>& words) {
   return fmt::format("{}", fmt::join(words, " and "));
 }
@@ -58,6 +78,7 @@ std::vector<PlanFinding> look_at_backups(const BackupLook& look) {
     if (!look.is_to_change[i] || look.standings[i].fault) {
       continue;
     }
+    refuse_history_elsewhere(look.environment, look.tenants[i]);
     const BackupOptions::Provider provider = provider_for(options, look.tenants[i]);
     providers.insert(std::string(name_of(provider)));
     const auto version = look.server_versions.find(look.standings[i].server);

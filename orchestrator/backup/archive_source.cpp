@@ -10,7 +10,7 @@ namespace {
 
 using engine::base::ChildResult;
 
-engine::TenantFault restore_fault(const ChildResult& result,
+engine::TenantFault archive_fault(const ChildResult& result,
                                   const engine::base::ChildRequest& request) {
   const std::string line = telling_line(result.errors);
   engine::TenantFault fault;
@@ -45,7 +45,7 @@ std::optional<engine::TenantFault> ArchiveSource::fill(const engine::Target& tar
   request.deadline = engine::base::time_left(patience);
   request.stop = patience.stop;
   const ChildResult result = engine::base::run_child(request);
-  return result.succeeded() ? std::nullopt : std::optional(restore_fault(result, request));
+  return result.succeeded() ? std::nullopt : std::optional(archive_fault(result, request));
 }
 
 }  // namespace drover::orchestrator::backup

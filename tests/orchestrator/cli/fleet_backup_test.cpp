@@ -229,6 +229,21 @@ TEST_CASE("tools that are missing or older than the server are refused by the pl
   CHECK(fleet.history("tools_000").empty());
 }
 
+TEST_CASE("a schema whose history is elsewhere is refused by the plan of its backups", "[cli]") {
+  REQUIRE(PgCluster::available());
+  const ProgramDir dir;
+  make_schemas(dir, "cli_elsewhere", {"t_a"});
+  write_two_steps(dir);
+  write_settings(dir,
+                 fmt::format("schemas: {{database: \"{}\", match: \"t_*\"}}",
+                             shared_cluster().conninfo("cli_elsewhere")),
+                 "    history_schema: public\n" + std::string(kRequired));
+  const ProgramResult refused = dir.run({"plan"});
+  CHECK(refused.status == 2);
+  CHECK(refused.err.find("backup of schema 't_a' (tenant 't_a') would not hold its history") !=
+        std::string::npos);
+}
+
 TEST_CASE("a full disk leaves every tenant without a backup as it was", "[cli]") {
   REQUIRE(PgCluster::available());
   const ProgramDir dir;
