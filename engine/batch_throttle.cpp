@@ -265,7 +265,7 @@ void BatchThrottle::read_table(SeatId id, const TableReading& table, SteadyTime 
   }
 }
 
-void BatchThrottle::read_query(SeatId id, bool waits, SteadyTime /*now*/) {
+void BatchThrottle::read_query(SeatId id, bool waits) {
   if (const auto seat = seats_.find(id); seat != seats_.end()) {
     seat->second.query_waits = waits;
   }

@@ -158,7 +158,7 @@ class BatchThrottle {
   /// no session in its database, unless it has a query of its own.
   std::vector<SeatId> due(SteadyTime now) const;
   void read_table(SeatId seat, const TableReading& table, SteadyTime now);
-  void read_query(SeatId seat, bool wait, SteadyTime now);
+  void read_query(SeatId seat, bool waits);
   void table_failed(SeatId seat, const std::string& error, SteadyTime now);
 
   /// Looks at the load, for workers_for(). Call it at least once a kInterval.
