@@ -14,12 +14,12 @@ namespace {
 constexpr Milliseconds kAskAgain{500};
 constexpr Milliseconds kAskAgainSoon{50};  ///< For what is about to be read.
 
-constexpr std::array<std::string_view, kBatchSignals> kDescribed = {"the blocked sessions",
-                                                                    "the replica lag",
-                                                                    "the replication slots",
-                                                                    "the archive queue",
-                                                                    "the active backends",
-                                                                    "the autovacuum workers"};
+constexpr std::array<std::string_view, kBatchSignals> kDescribed = {"blocked sessions",
+                                                                    "replica lag",
+                                                                    "replication slots",
+                                                                    "archive queue",
+                                                                    "active backends",
+                                                                    "autovacuum workers"};
 
 std::string seconds(Milliseconds time) {
   return fmt::format("{:.1f} s", std::chrono::duration<double>(time).count());
@@ -234,7 +234,7 @@ bool BatchThrottle::refused(BatchSignal signal, const std::string& error) {
   }
   state.left_out = true;
   std::string note =
-      fmt::format("{} of server {} are not watched: {}", described(signal), server_, error);
+      fmt::format("server {} is not watched for {}: {}", server_, described(signal), error);
   if (std::find(notes_.begin(), notes_.end(), note) == notes_.end()) {
     notes_.push_back(std::move(note));
   }
@@ -324,14 +324,14 @@ std::optional<BatchLeave> BatchThrottle::check_signals(const Seat& /*seat*/, Ste
       return wait(
           WaitReason::unobservable,
           fmt::format(
-              "{} of server {} are not yet known{}", name, server_, after_colon(signal.error)),
+              "server {} has not yet told its {}{}", server_, name, after_colon(signal.error)),
           signal.error.empty() ? kAskAgainSoon : kAskAgain);
     }
     if (now - *signal.read_at >= limits_.unobservable) {
       return wait(WaitReason::unobservable,
-                  fmt::format("{} of server {} could not be read for {}{}",
-                              name,
+                  fmt::format("server {} has not told its {} for {}{}",
                               server_,
+                              name,
                               seconds(whole(now - *signal.read_at)),
                               after_colon(signal.error)));
     }

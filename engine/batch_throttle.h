@@ -61,7 +61,7 @@ struct BatchLimits {
 enum class BatchSignal { blocked, replicas, slots, archive, backends, autovacuum };
 inline constexpr std::size_t kBatchSignals = 6;
 
-/// "the replica lag": as messages call it.
+/// "replica lag": as messages call it.
 std::string_view described(BatchSignal signal) noexcept;
 
 /// A session of somebody else that waits for a backend of ours.

@@ -13,7 +13,7 @@ Session* WatchSession::get(const Target& target, const std::stop_token& stop) {
   direct.pooled.clear();
   OpenOptions options;
   options.purpose = OpenOptions::Purpose::read;
-  options.statement_timeout = kAskLimit;
+  options.statement_timeout = kStatementLimit;
   // A throttle query is a person's; and compiling takes longer than any of ours.
   options.settings = {{"default_transaction_read_only", "on"}, {"jit", "off", 110000}};
   OpenResult opened = sessions_.open(direct, options, {clock_.now() + kAskLimit, stop});

@@ -20,6 +20,8 @@ class WatchSession {
   /// How long one question, and connecting for it, may take: others are waiting. (As for the watch
   /// of blockers; well below the 15 s after which nobody may work.)
   static constexpr Milliseconds kAskLimit{2'000};
+  /// The server's own limit, which ends a slow throttle query and leaves the session usable.
+  static constexpr Milliseconds kStatementLimit{1'500};
   /// Between two attempts to connect: doubles from the first to the second. (Our own choice; the
   /// second lets a server that is back be seen before anybody's 15 s are over.)
   static constexpr Milliseconds kFirstPause{200};
