@@ -131,7 +131,7 @@ class BatchThrottle {
   bool empty() const noexcept { return seats_.empty(); }
   std::map<SeatId, ThrottleSeat> seats() const;
 
-  BatchLeave ask(SeatId seat, const BatchWork& done, SteadyTime now);
+  BatchLeave ask(SeatId id, const BatchWork& done, SteadyTime now);
   bool take_cancelled(SeatId seat);
   unsigned workers_for(unsigned wanted) { return zones_.workers_for(wanted); }
 
@@ -157,9 +157,9 @@ class BatchThrottle {
   /// Seats whose table and query are to be read now. A batch that is over within kInterval causes
   /// no session in its database, unless it has a query of its own.
   std::vector<SeatId> due(SteadyTime now) const;
-  void read_table(SeatId seat, const TableReading& table, SteadyTime now);
-  void read_query(SeatId seat, bool waits);
-  void table_failed(SeatId seat, const std::string& error, SteadyTime now);
+  void read_table(SeatId id, const TableReading& table, SteadyTime now);
+  void read_query(SeatId id, bool waits);
+  void table_failed(SeatId id, const std::string& error, SteadyTime now);
 
   /// Looks at the load, for workers_for(). Call it at least once a kInterval.
   void observe(SteadyTime now);

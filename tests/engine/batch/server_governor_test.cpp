@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <fstream>
 #include <functional>
 #include <future>
 #include <memory>
@@ -72,7 +73,7 @@ class Door final : public SessionFactory {
   PgSessionFactory factory_;
 };
 
-/// A server that keeps little WAL for slots, and archives once archive-ok is there.
+/// A server that keeps little WAL for slots.
 const PgCluster& server() {
   static const PgCluster cluster([] {
     PgClusterOptions options;
@@ -83,13 +84,17 @@ const PgCluster& server() {
 }
 
 struct Rig {
-  explicit Rig(const std::string& database, BatchLimits limits = {})
-      : target(server().target(database)), governor(door, clock, std::move(limits)) {
-    server().create_database(database);
+  explicit Rig(const std::string& database,
+               BatchLimits limits = {},
+               const PgCluster& cluster = server())
+      : target(cluster.target(database)), governor(door, clock, std::move(limits)) {
+    cluster.create_database(database);
   }
 
   std::unique_ptr<Session> session(const Target& where) {
-    OpenResult opened = PgSessionFactory().open(where, {}, {});
+    OpenOptions options;
+    options.lock_timeout = std::chrono::minutes(2);
+    OpenResult opened = PgSessionFactory().open(where, options, {});
     REQUIRE(opened.session != nullptr);
     return std::move(opened.session);
   }
@@ -283,11 +288,14 @@ TEST_CASE("a throttle query can change nothing, and that it tries stops the batc
   BatchSeatFacts facts;
   facts.throttle = "WITH x AS (INSERT INTO t VALUES (1) RETURNING 1) SELECT count(*) FROM x";
   const auto seat = rig.governor.enter(rig.target, std::move(facts));
-  CHECK(eventually([&] {
-    return seat->ask({}).detail ==
-           "the batch's throttle query has not yet answered: "
-           "cannot execute INSERT in a read-only transaction";
-  }));
+  std::string detail;
+  eventually([&] {
+    detail = seat->ask({}).detail;
+    return detail.find("answered: ") != std::string::npos;
+  });
+  CHECK(detail ==
+        "the batch's throttle query has not yet answered: "
+        "cannot execute SELECT in a read-only transaction");
   CHECK(server().value("gov_write", "SELECT count(*) FROM t") == "0");
 }
 
@@ -302,6 +310,67 @@ TEST_CASE("a slot that keeps half of what it may stops batches until it is gone"
                  Catch::EndsWith(" MB of WAL, the limit is 32 MB"));
   server().execute("gov_slot", "SELECT pg_drop_replication_slot('left_behind')");
   require_go(*seat);
+}
+
+TEST_CASE("an archive that cannot follow stops batches until it can") {
+  PgClusterOptions options;
+  options.settings = {"archive_mode = on", "archive_command = 'test -e ../archive_ok'"};
+  const PgCluster cluster(options);
+  BatchLimits limits;
+  limits.archive_queue = 2;
+  Rig rig("gov_archive", limits, cluster);
+  const auto seat = rig.governor.enter(rig.target, {});
+  require_go(*seat);
+  const auto finish_segment = [&] {
+    cluster.execute("gov_archive", "SELECT pg_logical_emit_message(false, 'test', 'x')");
+    cluster.execute("gov_archive", "SELECT pg_switch_wal()");
+  };
+  for (int i = 0; i < 4; ++i) {
+    finish_segment();
+  }
+  CHECK(detail_of(*seat, WaitReason::slot_retention) ==
+        "3 segments of WAL wait for the archive, the limit is 2");
+  std::ofstream(cluster.socket_directory() + "/archive_ok") << "yes";
+  finish_segment();  // wakes the archiver
+  require_go(*seat);
+}
+
+TEST_CASE("autovacuum on the table halves the speed, and against wraparound it stops") {
+  PgClusterOptions options;
+  options.settings = {
+      "autovacuum = on", "autovacuum_naptime = 1", "autovacuum_freeze_max_age = 100000"};
+  const PgCluster cluster(options);
+  Rig rig("gov_auto", {}, cluster);
+  // So slow that it is at work for as long as the test lasts.
+  cluster.execute("gov_auto",
+                  "CREATE TABLE t AS SELECT n, repeat('x', 500) FROM generate_series(1, 20000) n;"
+                  "ALTER TABLE t SET (autovacuum_vacuum_cost_delay = 100,"
+                  "  autovacuum_vacuum_cost_limit = 1, autovacuum_vacuum_threshold = 0,"
+                  "  autovacuum_vacuum_scale_factor = 0);"
+                  "UPDATE t SET n = -n WHERE n <= 500");
+  BatchSeatFacts facts;
+  facts.table_oid = std::stoll(cluster.value("gov_auto", "SELECT 't'::regclass::oid"));
+  const auto seat = rig.governor.enter(rig.target, std::move(facts));
+  BatchWork work;
+  work.busy = Milliseconds(300);
+  BatchLeave leave;
+  CHECK(eventually([&] {
+    leave = seat->ask(work);
+    return leave.reason == WaitReason::autovacuum;
+  }));
+  CHECK(leave.detail == "autovacuum works on the table: half speed");
+  require_go(*seat);
+
+  cluster.execute("gov_auto",
+                  "DO $$ BEGIN FOR i IN 1..100100 LOOP"
+                  "  BEGIN PERFORM pg_current_xact_id(); EXCEPTION WHEN others THEN END;"
+                  "END LOOP; END $$");
+  // The worker that is there goes, so that the next one comes for the other reason.
+  cluster.execute("gov_auto",
+                  "SELECT pg_cancel_backend(pid) FROM pg_stat_progress_vacuum"
+                  " WHERE relid = 't'::regclass");
+  CHECK(detail_of(*seat, WaitReason::autovacuum) ==
+        "autovacuum works on the table against wraparound");
 }
 
 TEST_CASE("a table full of dead rows asks for a VACUUM, and goes on after it") {
