@@ -39,7 +39,8 @@ class Standby {
                                std::string(std::istreambuf_iterator<char>(log), {}));
     }
     std::ofstream settings(dir / "data/postgresql.auto.conf", std::ios::app);
-    settings << "unix_socket_directories = '" << dir.string() << "'\n";
+    settings << "unix_socket_directories = '" << dir.string() << "'\n"
+             << "wal_receiver_status_interval = 1\n";  // seconds; a test need not wait for ten
     settings.close();
     cluster_.start();
   }
