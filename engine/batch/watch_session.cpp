@@ -1,6 +1,7 @@
 #include "engine/batch/watch_session.h"
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 namespace drover::engine::batch {
@@ -16,13 +17,17 @@ Session* WatchSession::get(const Target& target, const std::stop_token& stop) {
   options.statement_timeout = kStatementLimit;
   // A throttle query is a person's; and compiling takes longer than any of ours.
   options.settings = {{"default_transaction_read_only", "on"}, {"jit", "off", 110000}};
-  OpenResult opened = sessions_.open(direct, options, {clock_.now() + kAskLimit, stop});
-  session_ = std::move(opened.session);
+  error_.clear();
+  try {
+    OpenResult opened = sessions_.open(direct, options, {clock_.now() + kAskLimit, stop});
+    session_ = std::move(opened.session);
+    error_ = opened.error ? opened.error->message : std::string();
+  } catch (const std::system_error& error) {  // no file descriptor is left: later, perhaps
+    error_ = error.what();
+  }
   if (session_ != nullptr) {
     pause_ = kFirstPause;
-    error_.clear();
   } else {
-    error_ = opened.error ? opened.error->message : std::string();
     not_before_ = clock_.now() + pause_;
     pause_ = std::min(pause_ * 2, kLongestPause);
   }

@@ -9,6 +9,7 @@
 #include <future>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -57,6 +58,9 @@ class Door final : public SessionFactory {
   OpenResult open(const Target& target,
                   const OpenOptions& options,
                   const Patience& patience) override {
+    if (no_descriptors) {
+      throw std::system_error(std::make_error_code(std::errc::too_many_files_open));
+    }
     if (shut) {
       SqlError error;
       error.origin = SqlError::Origin::connection;
@@ -68,6 +72,7 @@ class Door final : public SessionFactory {
   }
 
   std::atomic<bool> shut = false;
+  std::atomic<bool> no_descriptors = false;
   std::atomic<int> opened = 0;
 
  private:
@@ -461,6 +466,10 @@ TEST_CASE("a server that never answers lets nobody begin") {
                                        " has not yet told its blocked sessions: the door is shut";
   }));
   CHECK(rig.door.opened == 0);
+
+  rig.door.no_descriptors = true;
+  CHECK(eventually(
+      [&] { return seat->ask({}).detail.find(": Too many open files") != std::string::npos; }));
 }
 
 TEST_CASE("the watch lives only while there are seats") {
