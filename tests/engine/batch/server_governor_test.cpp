@@ -81,7 +81,7 @@ class Door final : public SessionFactory {
 
 /// A server that keeps little WAL for slots.
 const PgCluster& server() {
-  static const PgCluster cluster([] {
+  static PgCluster cluster([] {
     PgClusterOptions options;
     options.settings = {"max_slot_wal_keep_size = 64MB"};
     return options;
@@ -155,6 +155,7 @@ void write_wal(const std::string& database, int megabytes) {
 
 Exchange run(Session& session, const std::vector<std::string>& sql) {
   std::vector<Statement> statements;
+  statements.reserve(sql.size());
   for (const std::string& one : sql) {
     statements.push_back({one});
   }
@@ -254,6 +255,7 @@ TEST_CASE("batches wait while too many others are active") {
   others.push_back(rig.session(rig.target));
   others.push_back(rig.session(rig.target));
   std::vector<std::future<Exchange>> busy;
+  busy.reserve(others.size());
   for (const auto& other : others) {
     busy.push_back(
         std::async(std::launch::async, [&] { return run(*other, {"SELECT pg_sleep(120)"}); }));
@@ -405,7 +407,7 @@ TEST_CASE("a table full of dead rows asks for a VACUUM, and goes on after it") {
 }
 
 TEST_CASE("a standby that falls behind stops batches, by bytes and by time") {
-  static const Standby standby(server());
+  const Standby standby(server());
   Rig by_bytes("gov_standby", [] {
     BatchLimits limits;
     limits.replica_bytes = std::uint64_t{8} << 20U;
@@ -479,17 +481,16 @@ TEST_CASE("the watch lives only while there are seats") {
                           "SELECT count(*) FROM pg_stat_activity"
                           " WHERE datname = 'gov_life' AND application_name = 'drover'");
   };
-  {
-    auto first = rig.governor.enter(rig.target, {});
-    const auto second = rig.governor.enter(rig.target, {});
-    require_go(*first);
-    require_go(*second);
-    CHECK(watching() != "0");
-    first.reset();
-    CHECK(watching() != "0");
-    // Two sessions at most, however many seats: the server's and the database's.
-    REQUIRE(eventually([&] { return rig.door.opened == 2; }));
-  }
+  auto first = rig.governor.enter(rig.target, {});
+  auto second = rig.governor.enter(rig.target, {});
+  require_go(*first);
+  require_go(*second);
+  CHECK(watching() != "0");
+  first.reset();
+  CHECK(watching() != "0");
+  // Two sessions, however many seats: the server's and the database's.
+  REQUIRE(eventually([&] { return rig.door.opened == 2; }));
+  second.reset();
   CHECK(eventually([&] { return watching() == "0"; }));
   const auto again = rig.governor.enter(rig.target, {});
   require_go(*again);
