@@ -509,3 +509,14 @@ TEST_CASE("load of the server takes workers away, lag does not") {
           r.law.read_replicas({{"standby1", seconds(100), 0}}, r.now);
         }) == 8);
 }
+
+TEST_CASE("one blocked session counts for one tick of the load only") {
+  Rig rig;
+  rig.law.workers_for(8);
+  rig.law.read_blocked({{100, 7, Milliseconds(500)}}, rig.now);
+  for (int tick = 0; tick < 4; ++tick) {
+    rig.law.observe(rig.now);
+    rig.now += WorkerZones::kTick;
+  }
+  CHECK(rig.law.workers_for(8) == 8);
+}
