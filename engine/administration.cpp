@@ -179,10 +179,11 @@ void stamp_rows(const TenantSession& tenant,
       changes.push_back({"revision " + migration.id.value, "not applied", "applied"});
     }
   }
-  if (!history.tenant.in_progress.empty()) {
+  const RevisionId half = history.half_done();
+  if (!half.value.empty()) {
     statements.push_back(tables.clear_steps());
-    changes.push_back(
-        {"progress of revision " + history.tenant.in_progress, "half done", "forgotten"});
+    statements.push_back(tables.set_at_batch({}));
+    changes.push_back({"progress of revision " + half.value, "half done", "forgotten"});
   }
 }
 
@@ -215,11 +216,12 @@ AdministrationResult stamp(TenantSession& tenant,
     return result;
   }
   const History& history = tenant.history();
-  if (!history.tenant.in_progress.empty() && purge == Purge::no) {
+  const RevisionId half = history.half_done();
+  if (!half.value.empty() && purge == Purge::no) {
     result.fault =
         found(ErrorCode::incomplete,
               "partial",
-              fmt::format("revision '{}' is half done", history.tenant.in_progress),
+              fmt::format("revision '{}' is half done", half.value),
               "Finish it first, forget its progress with repair, or stamp with --purge.");
     return result;
   }
@@ -255,10 +257,11 @@ AdministrationResult repair(TenantSession& tenant,
   accept_files(tenant, migrations, request, result.changes, statements);
   settle_statements(tenant, request, result.changes, statements);
   const HistoryTables& tables = tenant.tables();
-  const std::string& in_progress = tenant.history().tenant.in_progress;
-  if (request.forget_partial && !in_progress.empty()) {
+  const RevisionId half = tenant.history().half_done();
+  if (request.forget_partial && !half.value.empty()) {
     statements.push_back(tables.clear_steps());
-    result.changes.push_back({"progress of revision " + in_progress, "half done", "forgotten"});
+    statements.push_back(tables.set_at_batch({}));
+    result.changes.push_back({"progress of revision " + half.value, "half done", "forgotten"});
   }
   if (commit == Commit::yes && !statements.empty()) {
     std::string detail;
@@ -309,7 +312,7 @@ std::optional<TenantFault> drop_history(TenantSession& tenant, const Patience& p
     }
   }
   const History& history = tenant.history();
-  if (!history.applied.empty() || !history.tenant.in_progress.empty()) {
+  if (!history.applied.empty() || !history.half_done().value.empty()) {
     return found(ErrorCode::usage,
                  "not_empty",
                  fmt::format("the tenant has applied {} revisions", history.applied.size()),

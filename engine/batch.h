@@ -36,6 +36,10 @@ struct BatchId {
 /// database that wrote them, so that collations and time zones stay its business.
 using BatchKey = std::vector<std::string>;
 
+/// As the tables keep it, which people may read: ["17","a\"b"].
+std::string text_of_key(const BatchKey& key);
+BatchKey key_in(std::string_view text);
+
 /// The order in which a table is gone through, found in the database when a batch begins.
 struct BatchPath {
   enum class Scan { key, heap };
@@ -48,14 +52,15 @@ struct BatchPath {
   bool descending = false;
 };
 
-/// What is above `cursor` (everything, where there is none) up to `end`, inclusive; below, for a
-/// path that descends.
+/// What is above `first` (everything, where there is none) up to `end`, inclusive; below, for a
+/// path that descends. Of that, what is above `cursor` is still to be done.
 struct BatchRange {
   int number = 0;    ///< From 1.
   std::string part;  ///< The leaf of a partitioned table, qualified and quoted; else empty.
+  std::optional<BatchKey> first;   ///< Above this it began; none: at the table's.
   std::optional<BatchKey> cursor;  ///< Up to here it is done.
   BatchKey end;
-  std::string owner;  ///< Token of the process that works on it; empty: nobody's.
+  std::string owner;  ///< As that of the record; a transaction of any other fails.
   bool done = false;
 
   std::uint64_t rows_seen = 0;     ///< Keys that the cursor has passed.
@@ -96,7 +101,8 @@ struct BatchControl {
 /// A row of drover_batches.
 struct BatchRecord {
   enum class State {
-    running,    ///< Or waiting to be run: its ranges are not all done.
+    announced,  ///< Nothing of it was done; its path is not known yet.
+    running,    ///< Its ranges are not all done.
     verifying,  ///< All rows were gone through; the check decides.
     done,       ///< And verified, where it has a check.
   };
@@ -104,14 +110,16 @@ struct BatchRecord {
   BatchId id;
   std::string checksum;  ///< Of its unit, as in drover_steps.
   BatchPath path;
-  State state = State::running;
+  State state = State::announced;
   bool background = false;
   std::uint64_t estimated_rows = 0;  ///< By the server's statistics when it began.
   std::string started_at;            ///< RFC 3339, UTC.
   std::string finished_at;           ///< Empty: not yet.
   std::string by;
   std::string run;
-  double age_seconds = 0;  ///< Since the last sign of life of whoever runs it, by the database.
+  std::string owner;         ///< Token of the process that works on it; empty: nobody's.
+  double age_seconds = 0;    ///< Since that one's last sign of life, by the database's clock.
+  std::uint64_t redone = 0;  ///< Times that its check sent it through the table again.
   BatchControl control;
 };
 

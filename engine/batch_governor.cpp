@@ -5,22 +5,22 @@
 namespace drover::engine {
 namespace {
 
-constexpr std::array<std::string_view, 16> kNames = {"",
-                                                     "paused",
-                                                     "rest",
-                                                     "window",
-                                                     "flag",
-                                                     "query",
-                                                     "unobservable",
-                                                     "replica_lag",
-                                                     "slot_retention",
-                                                     "blocked_sessions",
-                                                     "active_backends",
-                                                     "commit_latency",
-                                                     "wal_budget",
-                                                     "autovacuum",
-                                                     "dead_rows",
-                                                     "lock"};
+constexpr std::array<std::string_view, 16> kReasonNames = {"",
+                                                           "paused",
+                                                           "rest",
+                                                           "window",
+                                                           "flag",
+                                                           "query",
+                                                           "unobservable",
+                                                           "replica_lag",
+                                                           "slot_retention",
+                                                           "blocked_sessions",
+                                                           "active_backends",
+                                                           "commit_latency",
+                                                           "wal_budget",
+                                                           "autovacuum",
+                                                           "dead_rows",
+                                                           "lock"};
 
 class OpenSeat final : public BatchGovernor::Seat {
  public:
@@ -32,7 +32,7 @@ class OpenSeat final : public BatchGovernor::Seat {
 }  // namespace
 
 std::string_view name_of(WaitReason reason) noexcept {
-  return kNames.at(static_cast<std::size_t>(reason));
+  return kReasonNames.at(static_cast<std::size_t>(reason));
 }
 
 std::unique_ptr<BatchGovernor::Seat> OpenBatchGovernor::enter(const Target& /*target*/,

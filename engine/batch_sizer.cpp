@@ -5,7 +5,7 @@
 namespace drover::engine {
 namespace {
 
-constexpr std::uint64_t kStart = 1'000;
+constexpr std::uint64_t kFirstSize = 1'000;
 constexpr double kWeight = 0.75;    ///< Of all that was before.
 constexpr double kGrowth = 1.5;     ///< At most, in one step,
 constexpr double kShrink = 0.5;     ///< and at least.
@@ -15,7 +15,7 @@ constexpr std::uint64_t kCut = 10;  ///< and what remains of the size then: a te
 }  // namespace
 
 BatchSizer::BatchSizer(const BatchSizes& sizes, std::uint64_t start) : sizes_(sizes), size_(0) {
-  set(start == 0 ? kStart : start);
+  set(start == 0 ? kFirstSize : start);
 }
 
 void BatchSizer::succeeded(std::uint64_t rows,

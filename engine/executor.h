@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/batch_worker.h"
 #include "engine/blocker_watch.h"
 #include "engine/clock.h"
 #include "engine/fault.h"
@@ -52,6 +53,8 @@ struct ExecutorOptions {
   /// Asked on the caller's thread before each message that changes something: false where whoever
   /// runs has lost the right to (a lease that is over). Absent: always true.
   std::function<bool()> may_start = {};
+
+  BatchWorker* batches = nullptr;  ///< Must outlive the executor; absent: batches are refused.
 };
 
 struct ApplyOutcome {
@@ -87,6 +90,7 @@ struct RehearsalOutcome {
 struct ApplyObserver {
   std::function<void(const RevisionId&, Direction)> on_revision;
   std::function<void(const TenantFault&)> on_retry;
+  BatchObserver on_batch;  ///< From a thread of the worker's.
 
   /// Asked under the tenant's lock, before the first message that changes something there, with
   /// what its history says; may take long (a backup). A fault that it returns ends the tenant's

@@ -72,6 +72,17 @@ std::string utc_of(std::string text) {
                      fraction);
 }
 
+/// "0003,0005"; ids hold no comma.
+std::vector<RevisionId> ids_in(const std::string& list) {
+  std::vector<RevisionId> ids;
+  for (std::size_t begin = 0; begin < list.size();) {
+    const std::size_t end = std::min(list.find(',', begin), list.size());
+    ids.push_back(RevisionId{list.substr(begin, end - begin)});
+    begin = end + 1;
+  }
+  return ids;
+}
+
 }  // namespace
 
 std::string_view name_of(Direction direction) noexcept {
@@ -84,6 +95,20 @@ RevisionSet History::applied_ids() const {
     ids.insert(revision.id);
   }
   return ids;
+}
+
+RevisionId History::half_done() const {
+  if (!tenant.in_progress.empty()) {
+    return RevisionId{tenant.in_progress};
+  }
+  const auto waiting = std::find_if(tenant.at_batch.begin(),
+                                    tenant.at_batch.end(),
+                                    [&](const RevisionId& id) { return find(id) == nullptr; });
+  return waiting == tenant.at_batch.end() ? RevisionId{} : *waiting;
+}
+
+bool History::waits_for_batch(const RevisionId& id) const noexcept {
+  return std::find(tenant.at_batch.begin(), tenant.at_batch.end(), id) != tenant.at_batch.end();
 }
 
 const AppliedRevision* History::find(const RevisionId& id) const noexcept {
@@ -114,7 +139,8 @@ std::string HistoryTables::rows_select(std::string_view first_column) const {
   return fmt::format(
       "SELECT {}t.epoch, t.format, t.uid, t.environment, t.production, t.in_progress,\n"
       "       r.revision, r.epoch, r.up_sha256, r.down_sha256, r.chain_sha256, r.applied_at,\n"
-      "       r.applied_by, r.run, r.duration_ms\n  FROM {} t LEFT JOIN {} r ON true",
+      "       r.applied_by, r.run, r.duration_ms, t.at_batch\n"
+      "  FROM {} t LEFT JOIN {} r ON true",
       first_column,
       table("drover_tenant"),
       table("drover_revisions"));
@@ -283,6 +309,18 @@ OwnedStatement HistoryTables::clear_steps() const {
   return {fmt::format("DELETE FROM {}", table("drover_steps"))};
 }
 
+OwnedStatement HistoryTables::clear_steps_of(const RevisionId& id) const {
+  return {fmt::format("DELETE FROM {} WHERE revision = $1", table("drover_steps")), {id.value}};
+}
+
+OwnedStatement HistoryTables::set_at_batch(const std::vector<RevisionId>& ids) const {
+  std::string list;
+  for (const RevisionId& id : ids) {
+    list += (list.empty() ? "" : ",") + id.value;
+  }
+  return {fmt::format("UPDATE {} SET at_batch = $1", table("drover_tenant")), {std::move(list)}};
+}
+
 OwnedStatement HistoryTables::forget_progress_without_steps() const {
   return {fmt::format("UPDATE {} SET in_progress = '' WHERE NOT EXISTS (SELECT 1 FROM {})",
                       table("drover_tenant"),
@@ -339,7 +377,8 @@ History decode_history(const ResultSet& rows) {
                         text_of(row[3]),
                         truth_of(row[4]),
                         integer_of(row[0]),
-                        text_of(row[5])};
+                        text_of(row[5]),
+                        ids_in(text_of(row[15]))};
     }
     if (!row[6]) {
       continue;  // nothing is applied

@@ -57,17 +57,28 @@ struct TenantRow {
   std::string environment;  ///< Empty: none was named.
   bool production = false;
   std::int64_t epoch = 0;   ///< Grows with every transaction that changes the tenant.
-  std::string in_progress;  ///< The revision that drover_steps is about; empty: none.
+  std::string in_progress;  ///< The revision that is half done; empty: none.
+
+  /// Revisions whose batch is not done: not applied, and waiting for it, or applied, and what
+  /// depends on them waits (mode=background). Nothing else waits for them.
+  std::vector<RevisionId> at_batch;
 };
 
 struct History {
   bool exists = false;  ///< False: Drover has never changed this tenant; all else is empty.
   TenantRow tenant;
   std::vector<AppliedRevision> applied;  ///< Oldest first.
-  std::vector<StepRecord> steps;         ///< Of tenant.in_progress, in order.
+  std::vector<StepRecord> steps;         ///< Of tenant.in_progress and tenant.at_batch, in order.
 
   RevisionSet applied_ids() const;
   const AppliedRevision* find(const RevisionId& id) const noexcept;
+
+  /// The revision that is half done, or the first that waits for a batch to become whole; empty:
+  /// none.
+  RevisionId half_done() const;
+
+  /// Whether the batch of revision `id` is not done.
+  bool waits_for_batch(const RevisionId& id) const noexcept;
 };
 
 /// One row of drover_events.
@@ -150,8 +161,12 @@ class HistoryTables {
 
   OwnedStatement step_started(const StepRecord& step) const;
   OwnedStatement step_done(const StepRecord& step) const;
-  OwnedStatement forget_step(const StepRecord& step) const;  ///< It failed and left nothing.
-  OwnedStatement clear_steps() const;
+  OwnedStatement forget_step(const StepRecord& step) const;   ///< It failed and left nothing.
+  OwnedStatement clear_steps() const;                         ///< Of all revisions,
+  OwnedStatement clear_steps_of(const RevisionId& id) const;  ///< or of one.
+
+  /// Which revisions wait for their batches, all of them.
+  OwnedStatement set_at_batch(const std::vector<RevisionId>& ids) const;
 
   /// Nothing is in progress any more, unless a step says so.
   OwnedStatement forget_progress_without_steps() const;

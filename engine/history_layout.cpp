@@ -24,7 +24,8 @@ constexpr std::string_view kCreatePostgres[] = {
   environment varchar(128) NOT NULL,
   production boolean NOT NULL,
   epoch bigint NOT NULL,
-  in_progress varchar(128) NOT NULL))",
+  in_progress varchar(128) NOT NULL,
+  at_batch varchar(160) NOT NULL))",
     R"(CREATE TABLE {p}drover_revisions (
   revision varchar(128) COLLATE "C" PRIMARY KEY,
   epoch bigint NOT NULL,
@@ -55,7 +56,7 @@ constexpr std::string_view kCreatePostgres[] = {
   PRIMARY KEY (revision, direction, unit, statement)))",
     // $1 format, $2 environment, $3 production
     R"(INSERT INTO {p}drover_tenant
-VALUES (true, $1::integer, pg_catalog.gen_random_uuid()::text, $2, $3::boolean, 0, '')
+VALUES (true, $1::integer, pg_catalog.gen_random_uuid()::text, $2, $3::boolean, 0, '', '')
 RETURNING uid)",
 };
 
@@ -67,7 +68,8 @@ constexpr std::string_view kCreateSqlite[] = {
   environment TEXT NOT NULL,
   production INTEGER NOT NULL,
   epoch INTEGER NOT NULL,
-  in_progress TEXT NOT NULL))",
+  in_progress TEXT NOT NULL,
+  at_batch TEXT NOT NULL))",
     R"(CREATE TABLE drover_revisions (
   revision TEXT PRIMARY KEY,
   epoch INTEGER NOT NULL,
@@ -98,7 +100,7 @@ constexpr std::string_view kCreateSqlite[] = {
   PRIMARY KEY (revision, direction, unit, statement)) WITHOUT ROWID)",
     // ?1 format, ?2 environment, ?3 production
     R"(INSERT INTO drover_tenant
-VALUES (1, CAST(?1 AS INTEGER), lower(hex(randomblob(16))), ?2, CAST(?3 AS INTEGER), 0, '')
+VALUES (1, CAST(?1 AS INTEGER), lower(hex(randomblob(16))), ?2, CAST(?3 AS INTEGER), 0, '', '')
 RETURNING uid)",
 };
 

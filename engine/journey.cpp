@@ -109,7 +109,7 @@ std::vector<RevisionId> Journey::heads_before_run() const {
 RevisionSet Journey::held() {
   const History& history = tenant_.history();
   RevisionSet ids = history.applied_ids();
-  const RevisionId id{history.tenant.in_progress};
+  const RevisionId id = history.half_done();
   const bool undo =
       goal_.direction == Direction::down &&
       (goal_.from_partial == FromPartial::yes || direction_in_progress(history) == Direction::down);
@@ -236,6 +236,7 @@ void Journey::start_on(std::vector<Step> steps) {
   const TenantRow& row = tenant_.history().tenant;
   epoch_ = row.epoch;
   outcome_.uid = row.uid;
+  at_batch_ = row.at_batch;
   tables_exist_ = tenant_.history().exists;
   steps_ = std::move(steps);
   step_ = 0;
@@ -265,7 +266,15 @@ Journey::Next Journey::run_unit() {
   if (unit_ >= step.units.size()) {  // all units were done, only the history row is missing
     return finish_statements();
   }
-  return step.units[unit_].kind == Unit::Kind::statements ? run_statements() : run_chain();
+  switch (step.units[unit_].kind) {
+    case Unit::Kind::statements:
+      return run_statements();
+    case Unit::Kind::batch:
+      return run_batch();
+    case Unit::Kind::transaction:
+      break;
+  }
+  return run_chain();
 }
 
 void Journey::conclude() {
@@ -342,7 +351,7 @@ Journey::Next Journey::fail(TenantFault fault) {
   note_failure(fault);
   bool partial = half_done();
   if (tenant_.alive() && tenant_.locked() && !tenant_.reread(recovery_patience())) {
-    partial = !tenant_.history().tenant.in_progress.empty();
+    partial = !tenant_.history().half_done().value.empty();
     applied_ = held();
   }
   outcome_.kind = partial ? ApplyOutcome::Kind::partial : ApplyOutcome::Kind::failed;

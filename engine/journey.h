@@ -2,9 +2,9 @@
 ///
 /// Internal to the executor; split from it so that each file can be held in the head.
 /// journey.cpp has the loop and the outcomes, journey_transactions.cpp the transactions,
-/// journey_statements.cpp the statements that cannot run in one, journey_rehearsal.cpp what is
-/// tried and taken back, and journey_messages.cpp how messages are sent and their answers looked
-/// at.
+/// journey_statements.cpp the statements that cannot run in one, journey_batches.cpp batches,
+/// journey_rehearsal.cpp what is tried and taken back, and journey_messages.cpp how messages are
+/// sent and their answers looked at.
 
 #pragma once
 
@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/batch.h"
 #include "engine/executor.h"
 #include "engine/transaction_script.h"
 
@@ -104,6 +105,12 @@ class Journey {
   Patience patience_for(const SqlStatement& statement) const;
   bool is_unlimited(const SqlStatement& statement) const;
 
+  // Batches.
+  Next run_batch();
+  Next announce_batch(const Section& section, const StepRecord& record);
+  Next work_batch(const Section& section, const StepRecord& record);
+  Next finish_batch(const StepRecord& record);
+
   // Messages.
   Sent send(const std::vector<Line>& lines);
   Exchange send_some(const std::vector<Line>& lines, std::size_t from, std::size_t to);
@@ -112,6 +119,7 @@ class Journey {
   std::optional<TenantFault> unmet(const Line& line, const ResultSet& answer);
   ScriptWriter begin_message();
   void advance(const std::vector<Line>& lines, std::size_t lines_done);
+  void count_own_change();
   void unit_finished();
   void step_finished();
 
@@ -154,6 +162,9 @@ class Journey {
   bool statements_done_ = false;         ///< Statements of the unit under way are done and stay.
   bool sent_alone_ = false;              ///< The statement that was last sent alone took effect.
   bool timeouts_off_ = false;            ///< The session runs without timeouts.
+
+  std::vector<RevisionId> at_batch_;   ///< TenantRow::at_batch now.
+  std::optional<BatchId> batch_done_;  ///< By the worker, and not yet journalled.
 
   std::optional<std::int64_t> cleared_at_;  ///< The epoch that before_change agreed to, and our own
                                             ///< changes after it.

@@ -56,6 +56,7 @@ ScriptWriter Journey::begin_message() {
   ++messages_;
   context_.settings = tenant_.settings();
   context_.pid = tenant_.session().info().backend_pid;
+  context_.at_batch = at_batch_;
   ScriptWriter writer(context_, epoch_);
   if (timeouts_off_) {
     writer.arrange({{"RESET lock_timeout"}, {"RESET statement_timeout"}});
@@ -212,11 +213,15 @@ void Journey::advance(const std::vector<Line>& lines, std::size_t lines_done) {
   }
 }
 
-void Journey::unit_finished() {
+void Journey::count_own_change() {
   ++epoch_;
   if (cleared_at_) {
     ++*cleared_at_;
   }
+}
+
+void Journey::unit_finished() {
+  count_own_change();
   unit_attempts_ = 0;
   replans_ = 0;
   reconnects_ = 0;
@@ -237,6 +242,7 @@ void Journey::step_finished() {
   if (half_ == id) {
     half_.reset();
   }
+  std::erase(at_batch_, id);
   if (observer_.on_revision) {
     observer_.on_revision(id, step.direction);
   }

@@ -43,14 +43,14 @@ bool Journey::prepare_rehearsal() {
   if (!itinerary_->revisions.empty() && !tenant_.locked()) {
     outcome_.fault = tenant_.lock(patience_);
   }
-  const std::string& inside = tenant_.history().tenant.in_progress;
-  if (!outcome_.fault && !inside.empty()) {
-    outcome_.fault = found(RevisionId{inside},
+  const RevisionId inside = tenant_.history().half_done();
+  if (!outcome_.fault && !inside.value.empty()) {
+    outcome_.fault = found(inside,
                            ErrorCode::incomplete,
                            "partial",
                            fmt::format("the tenant is inside revision '{}', and half a revision "
                                        "cannot be tried",
-                                       inside),
+                                       inside.value),
                            "Upgrade it, which goes on with that revision.");
   }
   return !outcome_.fault;

@@ -175,7 +175,7 @@ Journey::Next Journey::journal_start(const SqlStatement& statement, const StepRe
   if (!sent.ok()) {
     return after_message(lines, sent);
   }
-  ++epoch_;
+  count_own_change();
   ended_.reset();
   tables_exist_ = true;
   tenant_.set_settled(true);

@@ -73,7 +73,7 @@ Journey::Next Journey::run_all_in_one() {
   if (!sent.ok()) {
     return after_message(lines, sent);
   }
-  ++epoch_;
+  count_own_change();
   while (step_ < steps_.size()) {
     step_finished();
   }

@@ -94,6 +94,9 @@ struct BatchOptions {
 
   std::string called;               ///< The table's name in the statement: an alias, or its own;
                                     ///< empty: not found there.
+  std::size_t table_at = 0;         ///< Where that stands in the statement,
+  std::size_t table_size = 0;       ///< how long its name is, without an alias,
+  bool aliased = false;             ///< and whether it has one.
   std::vector<std::string> writes;  ///< The columns that an UPDATE assigns to, as written.
   std::size_t range_at = 0;         ///< Where {range} stands in the text of the statement.
 };

@@ -45,8 +45,8 @@ void take(ResultSet rows,
   }
   for (std::size_t i = 0; i < schemas.size(); ++i) {
     History history = decode_history(by_number[i]);
-    const bool plain =
-        history.tenant.in_progress.empty() && history.tenant.format <= kHistoryFormat;
+    const bool plain = history.tenant.in_progress.empty() && history.tenant.at_batch.empty() &&
+                       history.tenant.format <= kHistoryFormat;
     if (history.exists && plain) {
       by_schema[schemas[i]] = std::move(history);
     }

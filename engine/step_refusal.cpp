@@ -12,22 +12,14 @@ namespace {
 
 std::optional<TenantFault> refuse_unit(const Step& step, TransactionMode mode) {
   for (const Unit& unit : step.units) {
-    if (unit.kind == Unit::Kind::batch) {
-      return found(
-          step.migration->id,
-          ErrorCode::usage,
-          "batch_not_supported",
-          fmt::format("revision '{}' holds a batch section, which this version does not run",
-                      step.migration->id.value),
-          "Use a plain UPDATE in an up section, or a version that runs batches.");
-    }
     if (mode == TransactionMode::all && unit.kind != Unit::Kind::transaction) {
       return found(step.migration->id,
                    ErrorCode::usage,
                    "not_one_transaction",
-                   fmt::format("revision '{}' has a no-transaction section and cannot be part of a "
-                               "single transaction",
-                               step.migration->id.value),
+                   fmt::format("revision '{}' has a {} section and cannot be part of a single "
+                               "transaction",
+                               step.migration->id.value,
+                               unit.kind == Unit::Kind::batch ? "batch" : "no-transaction"),
                    "Run without a single transaction, or up to the revision before it first.");
     }
   }

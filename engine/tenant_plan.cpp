@@ -1,6 +1,7 @@
 #include "engine/tenant_plan.h"
 
 #include <algorithm>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -52,9 +53,10 @@ std::optional<TenantFault> go_on(Step& step, const History& history) {
     if (auto fault = changed_since(*step.migration, step.units, record)) {
       return fault;
     }
-    if (record.statement == 0) {
-      step.first_unit = static_cast<std::size_t>(record.unit);
+    if (record.statement == 0) {  // a whole unit; of a batch, also one that was begun
+      step.first_unit = static_cast<std::size_t>(record.done ? record.unit : record.unit - 1);
       step.first_statement = 1;
+      step.started = record.done ? std::nullopt : std::optional(record);
       continue;
     }
     step.first_unit = static_cast<std::size_t>(record.unit - 1);
@@ -78,15 +80,23 @@ Step step_of(const Migration& migration, Dialect dialect, Direction direction) {
   return step;
 }
 
-/// A revision that was left half done comes first; nothing else may run before it is whole.
+/// Whether the batch that is to come, or under way, is the only thing that `id` waits for: then
+/// nobody waits for it but those who depend on it.
+bool waits_aside(const History& history, const RevisionId& id, const Itinerary& itinerary) {
+  return history.tenant.in_progress.empty() && history.waits_for_batch(id) &&
+         itinerary.direction == Direction::up;
+}
+
+/// A revision that was left half done comes first; nothing else may run before it is whole, unless
+/// it is its batch that it waits for.
 std::optional<TenantFault> add_half_done(const MigrationSet& migrations,
                                          Dialect dialect,
                                          const History& history,
                                          const Itinerary& itinerary,
                                          FromPartial from_partial,
                                          std::vector<Step>& steps) {
-  const RevisionId id{history.tenant.in_progress};
-  if (id.value.empty()) {
+  const RevisionId id = history.half_done();
+  if (id.value.empty() || waits_aside(history, id, itinerary)) {
     return std::nullopt;
   }
   const Migration* migration = migrations.find(id);
@@ -120,6 +130,29 @@ std::optional<TenantFault> add_half_done(const MigrationSet& migrations,
   return fault;
 }
 
+/// A revision whose batch works in the background is applied, and yet not what others can stand on.
+std::optional<TenantFault> unfinished_ground(const MigrationSet& migrations,
+                                             const History& history,
+                                             const std::vector<Step>& steps) {
+  for (const Step& step : steps) {
+    for (const RevisionId& id : history.tenant.at_batch) {
+      const bool rests_on_it =
+          step.direction == Direction::up && step.migration->id != id &&
+          migrations.graph().closure(std::span(&step.migration->id, 1)).contains(id);
+      if (rests_on_it && history.find(id) != nullptr) {
+        return found(step.migration->id,
+                     ErrorCode::waiting,
+                     "batch_unfinished",
+                     fmt::format("revision '{}' rests on '{}', whose batch is not done",
+                                 step.migration->id.value,
+                                 id.value),
+                     "See drover batches list; drover batches run works it off.");
+      }
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Direction direction_in_progress(const History& history) {
@@ -128,7 +161,7 @@ Direction direction_in_progress(const History& history) {
       std::any_of(history.steps.begin(), history.steps.end(), [](const StepRecord& step) {
         return step.direction == Direction::down;
       });
-  const bool recorded = history.find(RevisionId{history.tenant.in_progress}) != nullptr;
+  const bool recorded = history.find(history.half_done()) != nullptr;
   return any_down || recorded ? Direction::down : Direction::up;
 }
 
@@ -169,6 +202,12 @@ TenantPlan plan_tenant(const MigrationSet& migrations,
     if (!begun && applied.contains(id) != up) {
       steps.push_back(step_of(*migrations.find(id), dialect, itinerary.direction));
     }
+    if (!begun && !plan.fault && up && history.waits_for_batch(id) && !applied.contains(id)) {
+      plan.fault = go_on(steps.back(), history);
+    }
+  }
+  if (!plan.fault) {
+    plan.fault = unfinished_ground(migrations, history, steps);
   }
   if (!plan.fault) {
     plan.fault = step_refusal(migrations, dialect, applied, steps, mode);

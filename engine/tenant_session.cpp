@@ -205,7 +205,8 @@ std::optional<TenantFault> TenantSession::take_history(const Exchange& answer,
   if (history_.tenant.format > kHistoryFormat) {
     return newer_format(history_.tenant.format);
   }
-  return history_.tenant.in_progress.empty() ? std::nullopt : read_steps(patience);
+  const bool whole = history_.tenant.in_progress.empty() && history_.tenant.at_batch.empty();
+  return whole ? std::nullopt : read_steps(patience);
 }
 
 /// A column that is not there means another layout; its number says which.
@@ -272,6 +273,12 @@ std::optional<TenantFault> TenantSession::lock(const Patience& patience) {
     return fault;
   }
   return reread(patience);
+}
+
+void TenantSession::leave() {
+  session_.reset();
+  foreign_lock_.reset();
+  locked_ = settled_ = needs_reset_ = false;
 }
 
 std::optional<TenantFault> TenantSession::come_back(const Patience& patience) {

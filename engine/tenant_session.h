@@ -66,6 +66,9 @@ class TenantSession {
   /// of ours holds it until it is gone. Then reads the history.
   std::optional<TenantFault> come_back(const Patience& patience);
 
+  /// Closes the session, and with it gives the lock back; come_back() opens another.
+  void leave();
+
   /// Reads tenant row, revisions and, when something is in progress, steps again.
   std::optional<TenantFault> reread(const Patience& patience);
 
@@ -79,7 +82,11 @@ class TenantSession {
   const History& history() const noexcept { return history_; }
   const HistoryTables& tables() const noexcept { return tables_; }
   const Target& target() const noexcept { return target_; }
+  const TenantFacts& facts() const noexcept { return facts_; }
   const ApproachOptions& options() const noexcept { return options_; }
+
+  /// The schema of Drover's tables; empty on SQLite.
+  const std::string& tables_schema() const;
   Clock& clock() noexcept { return clock_; }
 
   /// Settings of this session, for the start of a message that follows a reset or a failure.
@@ -127,7 +134,6 @@ class TenantSession {
   TenantFault newer_format(std::int64_t format) const;
   TenantFault lock_held(const Patience& patience);
   OwnedStatement contact(TakeLock take) const;
-  const std::string& tables_schema() const;
 
   SessionFactory& factory_;
   Clock& clock_;

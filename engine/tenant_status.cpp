@@ -22,14 +22,14 @@ constexpr std::string_view kNames[] = {"unreachable",
                                        "current"};
 
 std::string progress_of(const MigrationSet& migrations, Dialect dialect, const History& history) {
-  const RevisionId id{history.tenant.in_progress};
+  const RevisionId id = history.half_done();
   const Migration* migration = migrations.find(id);
   const Direction direction = direction_in_progress(history);
   const bool down = direction == Direction::down;
   int done = 0;
   for (const StepRecord& step : history.steps) {
-    if (step.direction == direction) {
-      done = std::max(done, step.statement == 0 ? step.unit : step.unit - 1);
+    if (step.revision == id && step.direction == direction) {
+      done = std::max(done, step.statement == 0 && step.done ? step.unit : step.unit - 1);
     }
   }
   if (migration == nullptr) {
@@ -99,7 +99,7 @@ TenantStatus status_of(const MigrationSet& migrations,
   } else {
     status.state = state_of(*status.fault);
   }
-  if (!history.tenant.in_progress.empty()) {
+  if (!history.half_done().value.empty()) {
     status.state = TenantState::partial;
     status.progress = progress_of(migrations, dialect, history);
   }

@@ -301,12 +301,19 @@ END $drover$)");
   }
 }
 
+void ScriptWriter::waits_no_more(const RevisionId& id) {
+  if (std::erase(at_batch_, id) > 0) {
+    own(Role::control, context_.tables->set_at_batch(at_batch_));
+  }
+}
+
 void ScriptWriter::finish(const Step& step) {
   check_constraints();
   if (step.units.size() > 1 || step.units.front().kind != Unit::Kind::transaction || step.resumed) {
-    own(Role::control, context_.tables->clear_steps());
+    own(Role::control, context_.tables->clear_steps_of(step.migration->id));
   }
   const RevisionId& id = step.migration->id;
+  waits_no_more(id);
   if (!step.recorded) {
     own(Role::record,
         context_.tables->add_event("down", id.value, context_.by, "from partial", epoch_));
@@ -352,12 +359,34 @@ void ScriptWriter::journal(const Step& step,
                            const std::optional<StepRecord>& started) {
   step_ = step_index;
   begin(&step, step.migration->id.value);
+  waits_no_more(step.migration->id);
   if (done) {
     own(Role::record, context_.tables->step_done(*done));
   }
   if (started) {
     own(Role::record, context_.tables->step_started(*started));
   }
+  own(Role::commit, {"COMMIT"});
+}
+
+void ScriptWriter::announce_batch(const Step& step,
+                                  std::size_t step_index,
+                                  const StepRecord& record,
+                                  const std::vector<OwnedStatement>& statements,
+                                  WaitsFor waits_for) {
+  step_ = step_index;
+  begin(&step, std::string());
+  for (const OwnedStatement& statement : statements) {
+    own(Role::control, statement);
+  }
+  if (waits_for == WaitsFor::nothing) {
+    finish(step);
+  } else {
+    own(Role::record, context_.tables->step_started(record));
+  }
+  std::erase(at_batch_, step.migration->id);
+  at_batch_.push_back(step.migration->id);
+  own(Role::control, context_.tables->set_at_batch(at_batch_));
   own(Role::commit, {"COMMIT"});
 }
 

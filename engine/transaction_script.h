@@ -86,7 +86,8 @@ struct ScriptContext {
   Provenance by;
   Milliseconds lock_timeout{1'000};
   Milliseconds statement_timeout{300'000};
-  std::int64_t pid = 0;  ///< Of the backend that will run it, for the journal.
+  std::int64_t pid = 0;                   ///< Of the backend that will run it, for the journal.
+  std::vector<RevisionId> at_batch = {};  ///< TenantRow::at_batch.
 
   /// SQLite: whether rows that point at nothing are counted before the work, too. Most files have
   /// none, so the first try looks at the end only.
@@ -101,7 +102,7 @@ class ScriptWriter {
  public:
   /// `context` must outlive the writer. `epoch` is the tenant's now.
   ScriptWriter(const ScriptContext& context, std::int64_t epoch)
-      : context_(context), epoch_(epoch) {}
+      : context_(context), epoch_(epoch), at_batch_(context.at_batch) {}
 
   /// Makes the history tables in a transaction of their own. Comes after settle().
   void create_tables(const std::string& environment, bool production);
@@ -126,6 +127,15 @@ class ScriptWriter {
                std::size_t step_index,
                const std::optional<StepRecord>& done,
                const std::optional<StepRecord>& started);
+
+  /// A batch of `step` begins: its record, `statements` that announce it, and the tenant waits for
+  /// it. With nothing to wait for, it is the last unit of the step, whose history row is written.
+  enum class WaitsFor { batch, nothing };
+  void announce_batch(const Step& step,
+                      std::size_t step_index,
+                      const StepRecord& record,
+                      const std::vector<OwnedStatement>& statements,
+                      WaitsFor waits_for);
 
   /// The history row of a revision whose last unit was not transactional.
   void record(const Step& step, std::size_t step_index);
@@ -159,6 +169,7 @@ class ScriptWriter {
   void check_constraints();
   void defer_constraints_again();
   void finish(const Step& step);
+  void waits_no_more(const RevisionId& id);
   void commit();
   void control(std::string sql);
   void repeated(Line::Role role, OwnedStatement statement, Line::Expect expect);
@@ -166,6 +177,7 @@ class ScriptWriter {
 
   const ScriptContext& context_;
   std::int64_t epoch_;
+  std::vector<RevisionId> at_batch_;  ///< As the lines written so far leave it.
   std::vector<Line> lines_;
   std::size_t bytes_ = 0;
   const Migration* migration_ = nullptr;  ///< Of the lines that are being written.

@@ -29,7 +29,7 @@ Tokens tokens_of(std::string_view statement, Dialect dialect) {
   return tokens;
 }
 
-bool is_name(const Token& token) {
+bool is_identifier(const Token& token) {
   return token.kind == Token::Kind::quoted_name || token.kind == Token::Kind::word;
 }
 
@@ -62,7 +62,7 @@ std::string_view alias_at(const Tokens& tokens, std::size_t at) {
   at += at < tokens.size() && tokens[at].is('*') ? 1U : 0U;
   const bool as = at < tokens.size() && tokens[at].is_word("as");
   at += as ? 1U : 0U;
-  if (at >= tokens.size() || !is_name(tokens[at])) {
+  if (at >= tokens.size() || !is_identifier(tokens[at])) {
     return "";
   }
   const bool keyword = !as && std::any_of(kNoAlias.begin(), kNoAlias.end(), [&](auto word) {
@@ -71,15 +71,22 @@ std::string_view alias_at(const Tokens& tokens, std::size_t at) {
   return keyword ? std::string_view() : tokens[at].text;
 }
 
-std::string name_called(const Tokens& tokens, const Tokens& table) {
+/// Finds the table, and by which name it is called.
+void find_table(std::string_view statement,
+                const Tokens& tokens,
+                const Tokens& table,
+                BatchOptions& batch) {
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     std::size_t end = 0;
     if (follows_word(tokens, i) && is_table(tokens, i, table, end)) {
       const std::string_view alias = alias_at(tokens, end);
-      return std::string(alias.empty() ? table.back().text : alias);
+      batch.called = alias.empty() ? table.back().text : alias;
+      batch.aliased = !alias.empty();
+      batch.table_at = static_cast<std::size_t>(tokens[i].begin() - statement.data());
+      batch.table_size = static_cast<std::size_t>(tokens[end - 1].end() - tokens[i].begin());
+      return;
     }
   }
-  return "";
 }
 
 /// The columns that an UPDATE assigns to: SET a = 1, (b, c) = (2, 3).
@@ -96,7 +103,7 @@ std::vector<std::string> columns_written(const Tokens& tokens) {
     }
     if (depth == 0 && (token->is('=') || token->is(','))) {
       in_value = token->is('=');
-    } else if (!in_value && is_name(*token)) {
+    } else if (!in_value && is_identifier(*token)) {
       columns.emplace_back(token->text);
     }
   }
@@ -110,7 +117,7 @@ void read_batch_statement(std::string_view statement,
                           Dialect dialect,
                           BatchOptions& batch) {
   const Tokens tokens = tokens_of(statement, dialect);
-  batch.called = name_called(tokens, tokens_of(batch.table, dialect));
+  find_table(statement, tokens, tokens_of(batch.table, dialect), batch);
   batch.writes = columns_written(tokens);
   batch.range_at = static_cast<std::size_t>(range - statement.data());
 }

@@ -30,6 +30,7 @@ class MigrationReader {
   void read_section();
   void read_batch_lines(Section& section);
   void require_no_statement(const SectionText& text, const std::string& where, std::string hint);
+  void require_no_background_before(const Section& section, const char* at) const;
   void require_down() const;
 
   bool at_end() const noexcept { return next_.line.empty(); }
@@ -102,7 +103,25 @@ void MigrationReader::read_section() {
   if (section.kind == Section::Kind::batch) {
     check_batch(file_, section, directive.line.data());
   }
+  require_no_background_before(section, directive.line.data());
   file_.sections.push_back(std::move(section));
+}
+
+/// What follows a batch in the background would have to wait for it, and nothing does.
+void MigrationReader::require_no_background_before(const Section& section, const char* at) const {
+  const bool goes_up = section.kind != Section::Kind::down;
+  const auto before =
+      std::find_if(file_.sections.begin(), file_.sections.end(), [&](const Section& earlier) {
+        return earlier.kind == Section::Kind::batch && earlier.batch.background &&
+               (!earlier.dialect || !section.dialect || *earlier.dialect == *section.dialect);
+      });
+  if (goes_up && before != file_.sections.end()) {
+    refuse(file_,
+           at,
+           "bad_batch",
+           "a section stands behind a batch with mode=background, for which the run does not wait",
+           "Put it into a revision of its own, which then waits for the batch.");
+  }
 }
 
 void MigrationReader::require_no_statement(const SectionText& text,

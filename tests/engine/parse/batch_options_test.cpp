@@ -354,6 +354,15 @@ TEST_CASE("a batch that could not run is refused", "[engine][parse]") {
       });
 }
 
+TEST_CASE("nothing may stand behind a batch in the background", "[engine][parse]") {
+  const std::string batches = kHeader +
+                              "-- drover: up\nSELECT 1;\n-- drover: batch postgres table=t "
+                              "mode=background\nUPDATE t SET a = 1 WHERE {range};\n";
+  CHECK(parsed(batches + "-- drover: up sqlite\nSELECT 1;\n" + kDown).sections.size() == 4);
+  CHECK_THROWS_WITH(parsed(batches + "-- drover: verify\nSELECT true;\n" + kDown),
+                    Catch::Contains("behind a batch with mode=background"));
+}
+
 TEST_CASE("keys of a batch that are not given have their defaults", "[engine][parse]") {
   const std::map<std::string, std::string> wanted = {
       {"table", "t"},

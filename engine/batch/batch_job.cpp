@@ -1,0 +1,585 @@
+#include "engine/batch/batch_job.h"
+
+#include <algorithm>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "engine/batch/batch_owner.h"
+#include "engine/batch/range_worker.h"
+#include "engine/sql_value.h"
+#include "engine/tenant_session.h"
+
+namespace drover::engine::batch {
+namespace {
+
+constexpr Milliseconds kSignOfLife{5'000};
+constexpr Milliseconds kLook{1'000};
+constexpr double kSilence = 30;  ///< Seconds after which an owner counts as gone.
+constexpr int kMostRedone = 3;   ///< Times that a check may send ranges through again.
+constexpr std::uint64_t kCheckedRows = 50'000;  ///< By one statement of a check.
+constexpr Milliseconds kRateOver{60'000};
+
+const std::string& schema_of(const BatchOrder& order) {
+  return order.approach.history_schema.empty() ? order.target.schema
+                                               : order.approach.history_schema;
+}
+
+std::optional<BatchKey> first_key_in(const ResultSet& answer) {
+  if (answer.rows.empty()) {
+    return std::nullopt;
+  }
+  BatchKey key;
+  for (const SqlValue& value : answer.rows.front()) {
+    if (!value) {
+      return std::nullopt;
+    }
+    key.push_back(*value);
+  }
+  return key;
+}
+
+}  // namespace
+
+BatchJob::BatchJob(const SessionMeans& sessions,
+                   BatchGovernor& governor,
+                   const Patience& patience,
+                   const BatchObserver& observer)
+    : sessions_(sessions),
+      order_(sessions.order),
+      governor_(governor),
+      patience_(patience),
+      observer_(observer),
+      tables_(order_.target.dialect, schema_of(order_)),
+      owner_(new_owner_token()),
+      control_(sessions, BatchSession::Use::control) {}
+
+std::optional<TenantFault> BatchJob::run() {
+  MaybeFault fault = claim();
+  if (fault || status_.record.state == BatchRecord::State::done) {
+    return fault;
+  }
+  if (status_.record.state == BatchRecord::State::announced) {
+    fault = prepare();
+  } else {
+    fault = check_table();
+  }
+  if (!fault) {
+    const BatchScript script(order_.target.dialect, order_.section, status_.record.path);
+    fault = retry_parked(script);
+    for (bool whole = false; !fault && !whole;) {
+      fault = go_through(script);
+      std::vector<BatchRange> undone;
+      fault = fault ? std::move(fault) : verify(script, undone);
+      whole = undone.empty();
+      if (!fault && !whole) {
+        fault = send_again(undone);
+      }
+    }
+    fault = fault ? std::move(fault) : finish(script);
+  }
+  if (fault) {
+    release();
+  }
+  return fault;
+}
+
+TenantFault BatchJob::fault_of(std::string kind,
+                               const std::string& message,
+                               std::string hint) const {
+  TenantFault fault =
+      found(order_.id.revision, ErrorCode::incomplete, std::move(kind), message, std::move(hint));
+  fault.place = order_.migration.place_of(order_.section.statements.front(), 0);
+  return fault;
+}
+
+/// Answers of `statements`, in one message; asked again on a new session when one is lost.
+BatchJob::MaybeFault BatchJob::ask(const std::vector<OwnedStatement>& statements,
+                                   const std::string& doing,
+                                   std::vector<ResultSet>& answers) {
+  constexpr int kMostTries = 3;
+  for (int attempt = 1;; ++attempt) {
+    if (auto fault = control_.open(patience_)) {
+      return fault;
+    }
+    Exchange answer = control_.exchange(statements, patience_);
+    if (answer.ok()) {
+      answers = std::move(answer.results);
+      return std::nullopt;
+    }
+    control_.roll_back(patience_);
+    if (control_.alive() || attempt == kMostTries || patience_.stop.stop_requested()) {
+      TenantFault fault = fault_from(
+          *answer.error,
+          fmt::format("the batch of revision '{}', {}", order_.id.revision.value, doing));
+      fault.revision = order_.id.revision.value;
+      return fault;
+    }
+  }
+}
+
+BatchJob::MaybeFault BatchJob::tell(const std::vector<OwnedStatement>& statements,
+                                    const std::string& doing) {
+  std::vector<ResultSet> ignored;
+  return ask(statements, doing, ignored);
+}
+
+BatchJob::MaybeFault BatchJob::read() {
+  std::vector<ResultSet> answers;
+  if (auto fault = ask(tables_.read(), "reading how far it is", answers)) {
+    return fault;
+  }
+  for (BatchStatus& status : decode_batches(answers[0], answers[1], answers[2])) {
+    if (status.record.id == order_.id) {
+      status_ = std::move(status);
+      return std::nullopt;
+    }
+  }
+  return fault_of("batch_missing",
+                  "the tenant does not know of the batch",
+                  "Somebody took its rows out of drover_batches; repair the tenant.");
+}
+
+/// Ours from now on, unless somebody lives who works on it.
+BatchJob::MaybeFault BatchJob::claim() {
+  if (auto fault = read()) {
+    return fault;
+  }
+  const BatchRecord& record = status_.record;
+  if (record.state == BatchRecord::State::done) {
+    return std::nullopt;
+  }
+  const bool alive =
+      !record.owner.empty() && record.age_seconds < kSilence && !is_gone(record.owner);
+  TenantFault held = fault_of("batch_held",
+                              fmt::format("process {} works on the batch, and gave a sign of life "
+                                          "{:.0f} s ago",
+                                          record.owner,
+                                          record.age_seconds),
+                              "Wait for it, or stop it; then run the same command again.");
+  held.code = ErrorCode::busy;
+  if (alive) {
+    return held;
+  }
+  std::vector<OwnedStatement> message{
+      {order_.target.dialect == Dialect::postgres ? "BEGIN" : "BEGIN IMMEDIATE"}};
+  for (OwnedStatement& statement : tables_.claim(order_.id, record.owner, owner_)) {
+    message.push_back(std::move(statement));
+  }
+  message.push_back({"COMMIT"});
+  std::vector<ResultSet> answers;
+  if (auto fault = ask(message, "claiming it", answers)) {
+    return fault;
+  }
+  if (answers[1].affected != 1) {
+    return held;
+  }
+  claimed_ = true;
+  return read();
+}
+
+void BatchJob::release() {
+  if (claimed_ && !control_.open({sessions_.clock.now() + kSignOfLife, {}})) {
+    control_.exchange(tables_.release(order_.id, owner_),
+                      {sessions_.clock.now() + kSignOfLife, {}});
+  }
+}
+
+BatchJob::MaybeFault BatchJob::prepare() {
+  FoundPath found;
+  if (auto fault = find_path(found)) {
+    return fault;
+  }
+  const BatchScript script(order_.target.dialect, order_.section, found.path);
+  if (!found.analysed) {
+    if (auto fault = tell({{fmt::format("ANALYZE {}", found.path.table)}}, "analysing its table")) {
+      return fault;
+    }
+    if (auto fault = find_path(found)) {
+      return fault;
+    }
+  }
+  for (const std::string& part : found.parts) {
+    if (auto fault = look_at_plan(script, part)) {
+      return fault;
+    }
+  }
+  if (auto fault = make_trigger(script)) {
+    return fault;
+  }
+  if (auto fault = fix_ends(script, found)) {
+    return fault;
+  }
+  return read();
+}
+
+BatchJob::MaybeFault BatchJob::find_path(FoundPath& found) {
+  std::vector<ResultSet> answers;
+  if (auto fault = ask(path_questions(order_.target.dialect, order_.section.batch),
+                       "looking at its table",
+                       answers)) {
+    return fault;
+  }
+  auto result = found_path(
+      order_.target.dialect, order_.section.batch, answers, control_.info().server_version);
+  if (auto* const fault = std::get_if<TenantFault>(&result)) {
+    fault->revision = order_.id.revision.value;
+    fault->place = order_.migration.place_of(order_.section.statements.front(), 0);
+    return std::move(*fault);
+  }
+  found = std::get<FoundPath>(std::move(result));
+  if (found.look_for_null.empty()) {
+    return std::nullopt;
+  }
+  if (auto fault = ask({{found.look_for_null + " LIMIT 1"}}, "looking at its keys", answers)) {
+    return fault;
+  }
+  return answers[0].rows.empty()
+             ? std::nullopt
+             : std::optional(fault_of("batch_key_nullable",
+                                      fmt::format("table {} has rows without a key, which a batch "
+                                                  "would never meet",
+                                                  found.path.table),
+                                      "Give them one, or go by another key."));
+}
+
+/// A batch that reads the whole table each time would take the square of its size. Where the table
+/// is so small that reading it whole is best, indexes are asked for.
+BatchJob::MaybeFault BatchJob::look_at_plan(const BatchScript& script, const std::string& part) {
+  const bool postgres = order_.target.dialect == Dialect::postgres;
+  std::vector<ResultSet> answers;
+  if (auto fault = ask({script.last(part)}, "looking for its last row", answers)) {
+    return fault;
+  }
+  const std::optional<BatchKey> last = first_key_in(answers[0]);
+  if (!last) {
+    return std::nullopt;  // nothing is there
+  }
+  std::vector<OwnedStatement> message;
+  if (postgres) {
+    message = {{"BEGIN"}, {"SET LOCAL enable_seqscan = off"}};
+  }
+  message.push_back(script.explain(script.work(part, *last, *last)));
+  message.push_back(postgres ? OwnedStatement{"ROLLBACK"} : OwnedStatement{"SELECT 1"});
+  if (auto fault = ask(message, "asking for the plan of its statement", answers)) {
+    fault->place = order_.migration.place_of(order_.section.statements.front(), 0);
+    return fault;
+  }
+  const std::string line = script.whole_table_read(answers[postgres ? 2 : 0], part);
+  if (line.empty()) {
+    return std::nullopt;
+  }
+  return fault_of("batch_reads_all",
+                  fmt::format("each transaction of the batch would read the whole table: {}", line),
+                  "Write the statement so that {range} stands alone among its conditions, joined "
+                  "by AND.");
+}
+
+BatchJob::MaybeFault BatchJob::make_trigger(const BatchScript& script) {
+  if (!order_.section.batch.sync_trigger) {
+    return std::nullopt;
+  }
+  const bool postgres = order_.target.dialect == Dialect::postgres;
+  std::vector<OwnedStatement> message{{postgres ? "BEGIN" : "BEGIN IMMEDIATE"}};
+  for (OwnedStatement& statement : script.make_trigger(order_.id, order_.target.schema)) {
+    message.push_back(std::move(statement));
+  }
+  message.push_back({"COMMIT"});
+  return tell(message, "making the trigger for rows that others write");
+}
+
+BatchJob::MaybeFault BatchJob::fix_ends(const BatchScript& script, const FoundPath& found) {
+  BatchRecord record = status_.record;
+  record.path = found.path;
+  record.estimated_rows = found.estimated_rows;
+  std::vector<BatchRange> ranges;
+  for (const std::string& part : found.parts) {
+    std::vector<ResultSet> answers;
+    if (auto fault = ask({script.last(part)}, "looking for its last row", answers)) {
+      return fault;
+    }
+    const std::optional<BatchKey> last = first_key_in(answers[0]);
+    const bool heap = found.path.scan == BatchPath::Scan::heap;
+    if (!last || (heap && last->front() == "-1")) {
+      continue;
+    }
+    BatchRange range;
+    range.number = static_cast<int>(ranges.size()) + 1;
+    range.part = part;
+    range.end = *last;
+    range.owner = owner_;
+    ranges.push_back(std::move(range));
+  }
+  std::vector<OwnedStatement> message{
+      {order_.target.dialect == Dialect::postgres ? "BEGIN" : "BEGIN IMMEDIATE"}};
+  for (OwnedStatement& statement : tables_.begin(record, ranges)) {
+    message.push_back(std::move(statement));
+  }
+  message.push_back({"COMMIT"});
+  return tell(message, "noting where it begins and ends");
+}
+
+/// Another table under the same name holds other rows.
+BatchJob::MaybeFault BatchJob::check_table() {
+  FoundPath found;
+  if (auto fault = find_path(found)) {
+    return fault;
+  }
+  if (found.path.table_oid == status_.record.path.table_oid) {
+    return std::nullopt;
+  }
+  return fault_of(
+      "batch_table_changed",
+      fmt::format("table {} is another one than the batch began with", found.path.table),
+      "Somebody made it anew; downgrade the revision, and apply it again.");
+}
+
+/// Rows that were passed over are tried once more: somebody may have mended them.
+BatchJob::MaybeFault BatchJob::retry_parked(const BatchScript& script) {
+  constexpr std::size_t kMostAtOnce = 1'000;
+  if (status_.parked == 0) {
+    return std::nullopt;
+  }
+  std::vector<ResultSet> answers;
+  if (auto fault =
+          ask({tables_.read_parked(order_.id, kMostAtOnce)}, "reading parked rows", answers)) {
+    return fault;
+  }
+  for (const ParkedKey& parked : decode_parked(answers[0])) {
+    const auto range =
+        std::find_if(status_.ranges.begin(), status_.ranges.end(), [&](const BatchRange& one) {
+          return one.number == parked.range;
+        });
+    if (auto fault = control_.open(patience_)) {
+      return fault;
+    }
+    const std::string part = range == status_.ranges.end() ? "" : range->part;
+    const Exchange answer = control_.exchange({{"BEGIN"},
+                                               tables_.unpark(order_.id, parked.key),
+                                               script.work_one(part, parked.key),
+                                               {"COMMIT"}},
+                                              patience_);
+    if (!answer.ok()) {
+      control_.roll_back(patience_);
+    }
+  }
+  return read();
+}
+
+BatchJob::MaybeFault BatchJob::go_through(const BatchScript& script) {
+  if (status_.all_ranges_done()) {
+    return std::nullopt;
+  }
+  BatchBoard board(status_.ranges, status_.record.control);
+  const std::stop_callback stopped(patience_.stop, [&] { board.end(); });
+  const WorkerMeans means{sessions_, script, tables_, board, governor_, rows_per_page(script)};
+  std::vector<std::unique_ptr<RangeWorker>> workers;
+  std::vector<std::jthread> threads;
+  MaybeFault fault;
+  while (!board.wait_for_end(Milliseconds(0)) && !fault) {
+    const BatchControl control = board.control();
+    const bool parallel = order_.target.dialect == Dialect::postgres;
+    const unsigned wanted = parallel ? control.workers.value_or(order_.section.batch.workers) : 1U;
+    board.allow(std::max(governor_.workers_for(order_.target, wanted), 1U));
+    while (workers.size() < wanted) {
+      workers.push_back(
+          std::make_unique<RangeWorker>(means, static_cast<unsigned>(workers.size())));
+      threads.emplace_back([worker = workers.back().get()] { worker->run(); });
+    }
+    fault = watch(board);
+  }
+  board.end();
+  threads.clear();
+  status_.ranges = board.ranges();
+  fault = fault ? std::move(fault) : board.fault();
+  if (!fault && !board.all_done()) {
+    fault = fault_of("interrupted",
+                     "the run was stopped before the batch was done",
+                     "Resume the run to go on; it goes on where it stopped.");
+    fault->code = ErrorCode::halted;
+  }
+  return fault;
+}
+
+/// Looks at the workers until the next sign of life is due, and gives it.
+BatchJob::MaybeFault BatchJob::watch(BatchBoard& board) {
+  const SteadyTime until = sessions_.clock.now() + kSignOfLife;
+  bool ended = false;
+  while (!ended && sessions_.clock.now() < until) {
+    if (sessions_.clock.now() >= patience_.deadline) {
+      board.end();
+    }
+    ended = board.wait_for_end(kLook);
+    report(board.news());
+  }
+  if (ended) {
+    return std::nullopt;
+  }
+  std::vector<ResultSet> answers;
+  if (control_.open({sessions_.clock.now() + kSignOfLife, patience_.stop})) {
+    return std::nullopt;  // the fence holds all the same, and we try again
+  }
+  Exchange answer = control_.exchange({tables_.sign_of_life(order_.id, owner_)}, patience_);
+  if (!answer.ok()) {
+    return std::nullopt;
+  }
+  if (answer.results[0].rows.empty()) {
+    TenantFault taken = fault_of("batch_taken_over",
+                                 "another process works on the batch now",
+                                 "See drover batches list for who.");
+    taken.code = ErrorCode::busy;
+    return taken;
+  }
+  board.set_control(decode_control(answer.results[0]));
+  return std::nullopt;
+}
+
+void BatchJob::report(BatchNews news) {
+  if (!observer_) {
+    return;
+  }
+  const SteadyTime now = sessions_.clock.now();
+  seen_.emplace_back(now, news.rows_seen);
+  while (seen_.size() > 2 && seen_.front().first < now - kRateOver) {
+    seen_.pop_front();
+  }
+  const double seconds = std::chrono::duration<double>(now - seen_.front().first).count();
+  news.id = order_.id;
+  news.estimated_rows = std::max(status_.record.estimated_rows, news.rows_seen);
+  news.parked += status_.parked;
+  if (seconds > 0 && news.rows_seen > seen_.front().second) {
+    news.rows_per_second = static_cast<double>(news.rows_seen - seen_.front().second) / seconds;
+  }
+  observer_(news);
+}
+
+double BatchJob::rows_per_page(const BatchScript& script) {
+  double pages = 0;
+  if (script.path().scan == BatchPath::Scan::heap) {
+    for (const BatchRange& range : status_.ranges) {
+      pages += static_cast<double>(integer_of(range.end.front())) + 1;
+    }
+  }
+  return pages > 0 ? std::max(static_cast<double>(status_.record.estimated_rows) / pages, 1.0) : 1;
+}
+
+/// Reads everything once more. `undone` are the ranges with rows that are not as they should be.
+BatchJob::MaybeFault BatchJob::verify(const BatchScript& script, std::vector<BatchRange>& undone) {
+  const BatchOptions& options = order_.section.batch;
+  if (options.done.empty() || options.check == BatchOptions::Check::none) {
+    return std::nullopt;
+  }
+  if (auto fault = tell({tables_.set_state(order_.id, BatchRecord::State::verifying)},
+                        "beginning its check")) {
+    return fault;
+  }
+  std::uint64_t total = 0;
+  std::string first;
+  for (const BatchRange& range : status_.ranges) {
+    std::uint64_t count = 0;
+    if (auto fault = count_undone(script, range, count, first)) {
+      return fault;
+    }
+    total += count;
+    if (count > 0) {
+      undone.push_back(range);
+    }
+  }
+  if (total <= status_.parked) {
+    undone.clear();  // they are known, and finish() tells of them
+  }
+  if (!undone.empty() && status_.record.redone >= kMostRedone) {
+    return fault_of("batch_not_verified",
+                    fmt::format("{} rows are not done after {} passes, the first with key {}",
+                                total,
+                                kMostRedone + 1,
+                                first),
+                    "Look at that row, and at what the section calls done.");
+  }
+  return std::nullopt;
+}
+
+BatchJob::MaybeFault BatchJob::count_undone(const BatchScript& script,
+                                            const BatchRange& range,
+                                            std::uint64_t& count,
+                                            std::string& first) {
+  std::optional<BatchKey> from = range.first;
+  SteadyTime alive_at = sessions_.clock.now();
+  for (bool more = true; more;) {
+    if (patience_.stop.stop_requested()) {
+      TenantFault stopped = fault_of("interrupted",
+                                     "the run was stopped before the batch was verified",
+                                     "Resume the run to go on.");
+      stopped.code = ErrorCode::halted;
+      return stopped;
+    }
+    std::vector<ResultSet> answers;
+    BatchKey to = range.end;
+    more = false;
+    if (script.path().scan == BatchPath::Scan::key) {
+      if (auto fault = ask(
+              {script.probe(range.part, from, range.end, kCheckedRows)}, "checking it", answers)) {
+        return fault;
+      }
+      if (auto key = first_key_in(answers[0])) {
+        more = *key != range.end;
+        to = std::move(*key);
+      }
+    }
+    if (auto fault = ask({script.undone(range.part, from, to)}, "checking it", answers)) {
+      return fault;
+    }
+    const auto& row = answers[0].rows.front();
+    const auto found = static_cast<std::uint64_t>(integer_of(row[0]));
+    if (found > 0 && first.empty()) {
+      BatchKey key;
+      std::transform(row.begin() + 1, row.end(), std::back_inserter(key), text_of);
+      first = BatchScript::readable(key);
+    }
+    count += found;
+    from = to;
+    if (sessions_.clock.now() >= alive_at + kSignOfLife) {
+      alive_at = sessions_.clock.now();
+      if (auto fault = tell({tables_.sign_of_life(order_.id, owner_)}, "checking it")) {
+        return fault;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+BatchJob::MaybeFault BatchJob::send_again(const std::vector<BatchRange>& ranges) {
+  std::vector<OwnedStatement> message{
+      {order_.target.dialect == Dialect::postgres ? "BEGIN" : "BEGIN IMMEDIATE"},
+      tables_.count_redone(order_.id)};
+  for (const BatchRange& range : ranges) {
+    message.push_back(tables_.reopen(order_.id, range));
+  }
+  message.push_back({"COMMIT"});
+  auto fault = tell(message, "going through it again");
+  return fault ? std::move(fault) : read();
+}
+
+BatchJob::MaybeFault BatchJob::finish(const BatchScript& script) {
+  if (auto fault = read()) {
+    return fault;
+  }
+  if (status_.parked > 0) {
+    TenantFault parked = fault_of(
+        "batch_rows_parked",
+        fmt::format("everything is done but {} rows, for which the statement fails",
+                    status_.parked),
+        "See drover batches show for the rows; mend them, and run the same command again.");
+    parked.code = ErrorCode::waiting;
+    return parked;
+  }
+  if (order_.section.batch.sync_trigger) {
+    if (auto fault =
+            tell(script.drop_trigger(order_.id, order_.target.schema), "taking its trigger away")) {
+      return fault;
+    }
+  }
+  return tell({tables_.set_state(order_.id, BatchRecord::State::done)}, "noting its end");
+}
+
+}  // namespace drover::engine::batch

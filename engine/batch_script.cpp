@@ -1,0 +1,327 @@
+#include "engine/batch_script.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "engine/base/sha256.h"
+#include "engine/sql_value.h"
+
+namespace drover::engine {
+namespace {
+
+/// Of the table in our own queries. Without it, ORDER BY would mean a column of the answer, a text.
+constexpr std::string_view kRow = "k.";
+
+constexpr std::size_t kRangeSize = std::string_view("{range}").size();
+
+/// The page behind the one that `key` names: where a range of pages begins, or no longer is.
+std::string behind_page(const BatchKey& key) {
+  return fmt::format("({},0)", integer_of(key.front()) + 1);
+}
+
+/// The last name of "a"."b", with its quotes.
+std::string unqualified(const std::string& table) {
+  std::size_t begin = 0;
+  bool in_quotes = false;
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    in_quotes = in_quotes != (table[i] == '"');
+    begin = table[i] == '.' && !in_quotes ? i + 1 : begin;
+  }
+  return table.substr(begin);
+}
+
+/// A quoted name without its quotes.
+std::string bare_name(const std::string& name) {
+  return name.size() > 1 && name.front() == '"' ? name.substr(1, name.size() - 2) : name;
+}
+
+}  // namespace
+
+std::string trigger_name(const BatchId& id) {
+  constexpr std::size_t kDigits = 16;
+  return "drover_sync_" +
+         base::sha256_hex(fmt::format("{} {}", id.revision.value, id.unit)).substr(0, kDigits);
+}
+
+BatchScript::BatchScript(Dialect dialect, const Section& section, BatchPath path)
+    : dialect_(dialect),
+      options_(section.batch),
+      statement_(section.statements.front().text),
+      path_(std::move(path)) {}
+
+std::string BatchScript::readable(const BatchKey& key) {
+  return fmt::format("({})", fmt::join(key, ", "));
+}
+
+std::string BatchScript::table_of(const std::string& part) const {
+  return part.empty() ? path_.table : part;
+}
+
+/// `comparison` of the key's columns with `key`, as one value or as a row.
+std::string BatchScript::compare(std::string_view comparison,
+                                 const BatchKey& key,
+                                 const std::string& qualifier,
+                                 std::vector<SqlValue>& params) const {
+  std::string left;
+  std::string right;
+  for (std::size_t i = 0; i < key.size(); ++i) {
+    const std::string_view comma = i == 0 ? "" : ", ";
+    left += fmt::format("{}{}{}", comma, qualifier, path_.columns[i]);
+    if (postgres()) {
+      params.emplace_back(key[i]);
+      right += fmt::format("{}${}::{}", comma, params.size(), path_.types[i]);
+    } else {
+      right += fmt::format("{}{}", comma, key[i]);
+    }
+  }
+  return key.size() == 1 ? fmt::format("{} {} {}", left, comparison, right)
+                         : fmt::format("({}) {} ({})", left, comparison, right);
+}
+
+BatchScript::Bounds BatchScript::bounds(const std::optional<BatchKey>& from,
+                                        const std::optional<BatchKey>& to,
+                                        const std::string& qualifier) const {
+  Bounds bounds;
+  const auto add = [&](const std::string& condition) {
+    bounds.condition += (bounds.condition.empty() ? "" : " AND ") + condition;
+  };
+  if (heap()) {
+    for (const auto& [key, comparison] : {std::pair(from, ">="), std::pair(to, "<")}) {
+      if (key) {
+        bounds.params.emplace_back(behind_page(*key));
+        add(fmt::format("{}ctid {} ${}::tid", qualifier, comparison, bounds.params.size()));
+      }
+    }
+  } else {
+    if (from) {
+      add(compare(path_.descending ? "<" : ">", *from, qualifier, bounds.params));
+    }
+    if (to) {
+      add(compare(path_.descending ? ">=" : "<=", *to, qualifier, bounds.params));
+    }
+  }
+  bounds.condition = bounds.condition.empty() ? "true" : bounds.condition;
+  return bounds;
+}
+
+std::string BatchScript::columns_as_text() const {
+  std::string list;
+  for (const std::string& column : path_.columns) {
+    list += list.empty() ? "" : ", ";
+    list += postgres() ? fmt::format("{}{}::text", kRow, column)
+                       : fmt::format("quote({}{})", kRow, column);
+  }
+  return list;
+}
+
+std::string BatchScript::order(bool backwards) const {
+  std::string list;
+  for (const std::string& column : path_.columns) {
+    list += fmt::format("{}{}{}{}",
+                        list.empty() ? "" : ", ",
+                        kRow,
+                        column,
+                        path_.descending != backwards ? " DESC" : "");
+  }
+  return list;
+}
+
+/// The user's statement with `condition` in its place, and the leaf in the table's.
+std::string BatchScript::statement_with(const std::string& part,
+                                        const std::string& condition) const {
+  std::string sql(statement_);
+  sql.replace(options_.range_at, kRangeSize, condition);
+  if (!part.empty() && options_.table_size > 0) {
+    const bool before = options_.table_at < options_.range_at;
+    const std::size_t at =
+        before ? options_.table_at : options_.table_at + condition.size() - kRangeSize;
+    sql.replace(at,
+                options_.table_size,
+                options_.aliased ? part : fmt::format("{} AS {}", part, options_.called));
+  }
+  return sql;
+}
+
+OwnedStatement BatchScript::work(const std::string& part,
+                                 const std::optional<BatchKey>& from,
+                                 const BatchKey& to) const {
+  return work_where(part, bounds(from, to, qualifier()));
+}
+
+OwnedStatement BatchScript::work_one(const std::string& part, const BatchKey& key) const {
+  Bounds range;
+  range.condition = compare("=", key, qualifier(), range.params);
+  return work_where(part, std::move(range));
+}
+
+/// The name by which the statement calls the table, for its columns.
+std::string BatchScript::qualifier() const {
+  return options_.called.empty() ? "" : options_.called + ".";
+}
+
+OwnedStatement BatchScript::work_where(const std::string& part, Bounds range) const {
+  std::string condition = "(" + range.condition;
+  if (!options_.where.empty()) {
+    condition += fmt::format(" AND ({})", options_.where);
+  }
+  if (!options_.done.empty()) {  // so that going over a row again does it no harm
+    condition += fmt::format(" AND ({}) IS NOT TRUE", options_.done);
+  }
+  return {statement_with(part, condition + ")"), std::move(range.params)};
+}
+
+OwnedStatement BatchScript::probe(const std::string& part,
+                                  const std::optional<BatchKey>& from,
+                                  const BatchKey& end,
+                                  std::uint64_t rows) const {
+  Bounds range = bounds(from, end, std::string(kRow));
+  return {fmt::format("SELECT {} FROM {} AS k WHERE {} ORDER BY {} LIMIT 1 OFFSET {}",
+                      columns_as_text(),
+                      table_of(part),
+                      range.condition,
+                      order(false),
+                      rows - 1),
+          std::move(range.params)};
+}
+
+OwnedStatement BatchScript::count(const std::string& part,
+                                  const std::optional<BatchKey>& from,
+                                  const BatchKey& to) const {
+  Bounds range = bounds(from, to, std::string(kRow));
+  return {fmt::format("SELECT count(*) FROM {} AS k WHERE {}", table_of(part), range.condition),
+          std::move(range.params)};
+}
+
+OwnedStatement BatchScript::last(const std::string& part) const {
+  if (heap()) {
+    return {
+        "SELECT pg_catalog.pg_relation_size($1::regclass) / "
+        "pg_catalog.current_setting('block_size')::bigint - 1",
+        {table_of(part)}};
+  }
+  return {fmt::format("SELECT {} FROM {} AS k ORDER BY {} LIMIT 1",
+                      columns_as_text(),
+                      table_of(part),
+                      order(true))};
+}
+
+OwnedStatement BatchScript::middle(const std::string& part,
+                                   const std::optional<BatchKey>& from,
+                                   const BatchKey& end,
+                                   double percent) const {
+  Bounds range = bounds(from, end, std::string(kRow));
+  return {
+      fmt::format("WITH sample AS (SELECT {0} FROM {1} AS k TABLESAMPLE SYSTEM ({2}) WHERE {3}) "
+                  "SELECT {4} FROM sample AS k ORDER BY {5} LIMIT 1 "
+                  "OFFSET (SELECT count(*) / 2 FROM sample)",
+                  fmt::format("k.{}", fmt::join(path_.columns, ", k.")),
+                  table_of(part),
+                  percent,
+                  range.condition,
+                  columns_as_text(),
+                  order(false)),
+      std::move(range.params)};
+}
+
+OwnedStatement BatchScript::undone(const std::string& part,
+                                   const std::optional<BatchKey>& from,
+                                   const BatchKey& to) const {
+  Bounds range = bounds(from, to, qualifier());
+  std::string first;
+  for (const std::string& column : path_.columns) {
+    first += fmt::format(", min({}{}{})", qualifier(), column, postgres() ? "::text" : "");
+  }
+  return {fmt::format("SELECT count(*){} FROM {}{} WHERE {} AND ({}) IS NOT TRUE{}",
+                      heap() ? ", min(ctid::text)" : first,
+                      table_of(part),
+                      options_.called.empty() ? "" : " AS " + options_.called,
+                      range.condition,
+                      options_.done,
+                      options_.where.empty() ? "" : fmt::format(" AND ({})", options_.where)),
+          std::move(range.params)};
+}
+
+OwnedStatement BatchScript::explain(const OwnedStatement& statement) const {
+  return {(postgres() ? "EXPLAIN " : "EXPLAIN QUERY PLAN ") + statement.sql, statement.params};
+}
+
+std::string BatchScript::whole_table_read(const ResultSet& plan, const std::string& part) const {
+  // "  ->  Seq Scan on files f  (cost=...": without the schema. SQLite: "SCAN files".
+  const std::string_view verb = postgres() ? "Seq Scan on " : "SCAN ";
+  const std::string table = unqualified(table_of(part));
+  for (const auto& row : plan.rows) {
+    const std::string line = text_of(row.back());
+    const std::size_t at = line.find(verb);
+    if (at == std::string::npos) {
+      continue;
+    }
+    const std::string scanned = line.substr(at + verb.size()) + " ";
+    const bool is_ours = scanned.starts_with(table + " ") ||
+                         (!postgres() && (scanned.starts_with(options_.called + " ") ||
+                                          scanned.starts_with(bare_name(table) + " ")));
+    if (is_ours) {
+      return line.substr(line.find_first_not_of(" ->"));
+    }
+  }
+  return "";
+}
+
+std::vector<OwnedStatement> BatchScript::make_trigger(const BatchId& id,
+                                                      const std::string& schema) const {
+  const std::string name = trigger_name(id);
+  std::string same_row;
+  for (const std::string& column : path_.columns) {
+    same_row += fmt::format(
+        "{}{}{} = NEW.{}", same_row.empty() ? "" : " AND ", qualifier(), column, column);
+  }
+  const std::string condition =
+      fmt::format("({}{} AND ({}) IS NOT TRUE)",
+                  same_row,
+                  options_.where.empty() ? "" : fmt::format(" AND ({})", options_.where),
+                  options_.done);
+  const std::string sql = statement_with("", condition);
+  std::vector<OwnedStatement> statements = drop_trigger(id, schema);
+  if (!postgres()) {
+    for (const auto& [suffix, event] : {std::pair("_i", "INSERT"), std::pair("_u", "UPDATE")}) {
+      statements.push_back({fmt::format("CREATE TRIGGER {}{} AFTER {} ON {} BEGIN {}; END",
+                                        name,
+                                        suffix,
+                                        event,
+                                        path_.table,
+                                        sql)});
+    }
+    return statements;
+  }
+  const std::string function = fmt::format("{}.{}", quoted_identifier(schema), name);
+  statements.push_back(
+      {fmt::format("CREATE FUNCTION {0}() RETURNS trigger LANGUAGE plpgsql "
+                   "SET search_path FROM CURRENT AS ${1}$\nBEGIN\n"
+                   "  PERFORM pg_catalog.set_config('drover.in_batch', 'on', true);\n  {2};\n"
+                   "  PERFORM pg_catalog.set_config('drover.in_batch', '', true);\n"
+                   "  RETURN NULL;\nEND ${1}$",
+                   function,
+                   name,
+                   sql)});
+  statements.push_back({fmt::format(
+      "CREATE TRIGGER {} AFTER INSERT OR UPDATE ON {} FOR EACH ROW "
+      "WHEN (pg_catalog.current_setting('drover.in_batch', true) IS DISTINCT FROM 'on') "
+      "EXECUTE FUNCTION {}()",
+      name,
+      path_.table,
+      function)});
+  return statements;
+}
+
+std::vector<OwnedStatement> BatchScript::drop_trigger(const BatchId& id,
+                                                      const std::string& schema) const {
+  const std::string name = trigger_name(id);
+  if (postgres()) {
+    return {
+        {fmt::format("DROP FUNCTION IF EXISTS {}.{}() CASCADE", quoted_identifier(schema), name)}};
+  }
+  return {{fmt::format("DROP TRIGGER IF EXISTS {}_i", name)},
+          {fmt::format("DROP TRIGGER IF EXISTS {}_u", name)}};
+}
+
+}  // namespace drover::engine
