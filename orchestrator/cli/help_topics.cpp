@@ -13,8 +13,8 @@ constexpr std::string_view kExitCodes = R"(Exit codes
    4  halted: budget, gate or operator
    5  every tenant's lock, or the run's lease, is held by somebody else
    6  nothing could be reached
-   7  files and history differ: edited, diverged, unknown revision
-   8  waiting for an approval, or paused
+   7  files and history differ: edited, diverged, unknown revision; or a backup is damaged
+   8  waiting for an approval, or paused: by a person, a gate, or backups that keep failing
   10  changes are pending (only with --detailed-exitcode)
   70  a bug in Drover
   74  our own input or output failed: the run store, a full disk

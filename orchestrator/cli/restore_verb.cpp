@@ -113,6 +113,9 @@ std::vector<PlannedRestore> chosen_restores(Workspace& workspace,
 }
 
 std::string what_is_meant(const Invocation& invocation, const std::vector<PlannedRestore>& meant) {
+  if (const auto order = invocation.arguments.optional("order")) {
+    return "order " + std::filesystem::path(*order).filename().string();
+  }
   if (const auto run = invocation.arguments.optional("run")) {
     return "backups of run " + meant.front().backup.run;
   }
@@ -134,7 +137,12 @@ int restore(Workspace& workspace,
       [] { return std::string("restore"); },
       [&] { return what; },
       [] { return std::string(); }};
-  return run_and_report(workspace, runnable, invocation);
+  const int status = run_and_report(workspace, runnable, invocation);
+  if (!run.id().value.empty()) {
+    invocation.console.say(fmt::format(
+        "drover runs {} tells each step, and where what was there before is kept", run.id().value));
+  }
+  return status;
 }
 
 /// An environment whose plans are approved has its restores approved too.
@@ -294,7 +302,18 @@ int run_drill(Invocation& invocation, Workspace& workspace, BackupDesk& desk) {
   return all ? 0 : static_cast<int>(ErrorCode::verification);
 }
 
+/// Otherwise it would be taken for a choice of who is put back.
+void check_sample(const Invocation& invocation) {
+  if (invocation.arguments.optional("sample") && !invocation.arguments.has("drill")) {
+    throw Error(ErrorCode::usage,
+                "invalid_arguments",
+                "--sample is for --drill",
+                "Choose tenants with --tenant, --labels, --server or --limit.");
+  }
+}
+
 int run_verb(Invocation& invocation) {
+  check_sample(invocation);
   Workspace workspace = workspace_of(invocation.globals);
   BackupDesk desk(workspace);
   return invocation.arguments.has("drill") ? run_drill(invocation, workspace, desk)
@@ -311,7 +330,8 @@ VerbSpec restore_verb() {
       "heads and every table's rows. A database comes back as a new one that takes the old\n"
       "one's place and its name, owner, rights and settings; a schema under the tenant's lock;\n"
       "an SQLite file in one transaction. What was there is kept, and named in drover runs.\n"
-      "The same command after a crash goes on where it was.\n\n"
+      "The same command after a crash goes on where it was; the run itself is not resumed.\n"
+      "--drill puts them into throw-away databases instead: exit status 7 when one cannot be.\n\n"
       "  drover restore --tenant acme\n"
       "  drover restore --run 20261122 -l tier=gold\n"
       "  drover restore --backup 20261122T221403-4f2a9c --out order.json\n"
