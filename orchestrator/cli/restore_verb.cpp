@@ -139,8 +139,10 @@ int restore(Workspace& workspace,
       [] { return std::string(); }};
   const int status = run_and_report(workspace, runnable, invocation);
   if (!run.id().value.empty()) {
-    invocation.console.say(fmt::format(
-        "drover runs {} tells each step, and where what was there before is kept", run.id().value));
+    invocation.console.say(
+        fmt::format("drover runs {} tells each step{}",
+                    run.id().value,
+                    status == 0 ? ", and where what was there before is kept" : ""));
   }
   return status;
 }
@@ -244,6 +246,17 @@ std::vector<Drilled> drill_all(const std::vector<PlannedRestore>& restores,
   return drilled;
 }
 
+void warn_of_faults(Console& console, const std::vector<Drilled>& drilled) {
+  for (const auto& [restore, drill] : drilled) {
+    if (drill.fault) {
+      console.warn(fmt::format("{}: {}\n  hint: {}",
+                               printable(restore->tenant.id.value),
+                               printable(drill.fault->message),
+                               printable(drill.fault->hint)));
+    }
+  }
+}
+
 void write_drill(Invocation& invocation,
                  const report::Occasion& occasion,
                  const std::vector<Drilled>& drilled) {
@@ -260,7 +273,7 @@ void write_drill(Invocation& invocation,
                std::to_string(drill.tables),
                std::to_string(drill.rows),
                report::duration_text(drill.took),
-               drill.fault ? "FAILED: " + drill.fault->message : "as in the manifest"});
+               drill.fault ? "FAILED" : "as in the manifest"});
     report::Value row = report::Value::object();
     row.set("tenant", restore->tenant.id.value)
         .set("backup", restore->backup.id.value)
@@ -272,6 +285,7 @@ void write_drill(Invocation& invocation,
   }
   if (for_people(invocation)) {
     invocation.console.data(table.written(data_width()));
+    warn_of_faults(invocation.console, drilled);
     return;
   }
   report::Document document{

@@ -389,6 +389,7 @@ TEST_CASE("no line of a help text is wider than a terminal", "[cli]") {
                             "selectors",
                             "migrations",
                             "hooks",
+                            "backups",
                             "output"}) {
     const std::string text = *topic == '\0' ? help_of({"help"}) : help_of({"help", topic});
     std::size_t at = 0;
