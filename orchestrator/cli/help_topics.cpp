@@ -136,7 +136,8 @@ constexpr std::string_view kBackups = R"(Backups before change, and the way back
   policy     required     a tenant without a proven backup is not changed
              best_effort  it is changed all the same, and named in drover runs RUN
              none         no backup is made
-  provider   pg_dump, template_copy (maintenance: true) or command; SQLite files by SQLite itself
+  provider   pg_dump; command; template_copy (maintenance: true, tenants with a database of their
+             own); SQLite files are copied by SQLite itself, unless by a command
   max_age    a backup so young, of the same revision, serves again; default: a new one each run
   keep       {count: 7, age: 14d}: what drover backups prune leaves
   on_partial of a stage, for a tenant stuck half-way: stop (people look), downgrade, restore

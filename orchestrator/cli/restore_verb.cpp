@@ -135,7 +135,7 @@ int restore(Workspace& workspace,
       [&](int status) { run.cancel(status); },
       [&] { return run.id().value; },
       [] { return std::string("restore"); },
-      [&] { return what; },
+      [&] { return std::string(what); },
       [] { return std::string(); }};
   const int status = run_and_report(workspace, runnable, invocation);
   if (!run.id().value.empty()) {
