@@ -41,6 +41,21 @@ BackupPolicy policy_of(const Environment& environment) {
   return strictest;
 }
 
+/// A copy of the whole database is no backup of one schema: it could not be put back alone.
+void refuse_copy_of_schema(const BackupOptions& options, const Tenant& tenant) {
+  const std::string& schema = tenant.target.schema;
+  if (provider_for(options, tenant) == BackupOptions::Provider::template_copy && !schema.empty() &&
+      schema != "public") {
+    throw Error(
+        ErrorCode::usage,
+        "copy_of_schema",
+        fmt::format("tenant '{}' is schema '{}', and a template copy is of a whole database",
+                    tenant.id.value,
+                    schema),
+        "Use pg_dump for tenants that are schemas.");
+  }
+}
+
 /// A dump of one schema cannot be proven to be of its tenant without the history inside.
 void refuse_history_elsewhere(const Environment& environment, const Tenant& tenant) {
   const std::string& schema = tenant.target.schema;
@@ -81,6 +96,7 @@ std::vector<PlanFinding> look_at_backups(const BackupLook& look) {
     if (!look.is_to_change[i] || look.standings[i].fault) {
       continue;
     }
+    refuse_copy_of_schema(options, look.tenants[i]);
     refuse_history_elsewhere(look.environment, look.tenants[i]);
     const BackupOptions::Provider provider = provider_for(options, look.tenants[i]);
     providers.insert(std::string(name_of(provider)));
