@@ -3,12 +3,6 @@
 //
 //   bench_fleet_bench DROVER FLOOR_POSTGRES FLOOR_SQLITE [DATABASES] [SCHEMAS] [FILES] [TENANTS]
 
-#include <fcntl.h>
-#include <spawn.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -21,6 +15,7 @@
 
 #include <fmt/format.h>
 
+#include "bench/timed_run.h"
 #include "tests/support/pg_cluster.h"
 #include "tests/support/tcp_proxy.h"
 #include "tests/support/temp_dir.h"
@@ -28,57 +23,11 @@
 namespace {
 
 namespace fs = std::filesystem;
+using drover::bench::Cost;
+using drover::bench::median;
+using drover::bench::run;
 using drover::test::PgCluster;
 using drover::test::TempDir;
-
-struct Cost {
-  double wall = 0;  ///< Seconds.
-  double cpu = 0;   ///< Seconds, user and system, of the process itself.
-  double rss_mb = 0;
-};
-
-/// Runs a command and waits; its output goes to a log that is shown when it fails.
-Cost run(const std::vector<std::string>& words, const fs::path& directory) {
-  std::vector<char*> argv;
-  for (const std::string& word : words) {
-    argv.push_back(const_cast<char*>(word.c_str()));  // posix_spawn does not write
-  }
-  argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addchdir_np(&actions, directory.c_str());
-  const std::string log = (directory / "log").string();
-  posix_spawn_file_actions_addopen(&actions, 1, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  posix_spawn_file_actions_adddup2(&actions, 1, 2);
-  const auto start = std::chrono::steady_clock::now();
-  pid_t child = 0;
-  if (posix_spawn(&child, argv[0], &actions, nullptr, argv.data(), environ) != 0) {
-    fmt::print(stderr, "cannot start {}\n", words.front());
-    std::exit(1);
-  }
-  posix_spawn_file_actions_destroy(&actions);
-  int status = 0;
-  rusage usage{};
-  wait4(child, &status, 0, &usage);
-  const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    fmt::print(stderr, "{} failed:\n", fmt::join(words, " "));
-    std::system(("tail -20 " + log + " >&2").c_str());
-    std::exit(1);
-  }
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-  };
-  return {wall.count(),
-          seconds(usage.ru_utime) + seconds(usage.ru_stime),
-          static_cast<double>(usage.ru_maxrss) / 1024};
-}
-
-Cost median(std::vector<Cost> costs) {
-  std::sort(
-      costs.begin(), costs.end(), [](const Cost& a, const Cost& b) { return a.wall < b.wall; });
-  return costs[costs.size() / 2];
-}
 
 /// Twenty revisions, 46 statements, as a young service has them.
 void write_history(const fs::path& directory) {

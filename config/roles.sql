@@ -13,6 +13,12 @@
 --   CREATE ROLE robot LOGIN IN ROLE drover_migrator;
 --   ALTER ROLE robot SET role = app;    -- what it makes belongs to the owner, not to the robot
 --
+-- A run's backups are made by the robot: the owner may read all that pg_dump wants. Restores, drills
+-- and on_partial: restore make databases, rename them and end their sessions. The owner needs:
+--
+--   ALTER ROLE app CREATEDB;
+--   GRANT pg_signal_backend TO app;     -- not for drills
+--
 --   drover_planner    reads histories: status, plan, ready
 --   drover_migrator   becomes the owner and changes the schema: upgrade, downgrade
 --   drover_backup     reads all rows: pg_dump

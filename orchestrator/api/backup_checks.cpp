@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <limits>
 #include <set>
 #include <system_error>
 
@@ -17,14 +18,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::uintmax_t kUnknown = std::numeric_limits<std::uintmax_t>::max();
+
 /// Free bytes where `directory` is, or will be.
-std::optional<std::uintmax_t> free_at(fs::path directory) {
+std::uintmax_t free_at(fs::path directory) {
   std::error_code failed;
   while (!fs::exists(directory, failed) && directory.has_relative_path()) {
     directory = directory.parent_path();
   }
   const fs::space_info space = fs::space(directory, failed);
-  return failed ? std::nullopt : std::optional(space.available);
+  return failed ? kUnknown : space.available;
 }
 
 /// The strictest of what the stages say.
@@ -36,6 +39,21 @@ BackupPolicy policy_of(const Environment& environment) {
     }
   }
   return strictest;
+}
+
+/// A copy of the whole database is no backup of one schema: it could not be put back alone.
+void refuse_copy_of_schema(const BackupOptions& options, const Tenant& tenant) {
+  const std::string& schema = tenant.target.schema;
+  if (provider_for(options, tenant) == BackupOptions::Provider::template_copy && !schema.empty() &&
+      schema != "public") {
+    throw Error(
+        ErrorCode::usage,
+        "copy_of_schema",
+        fmt::format("tenant '{}' is schema '{}', and a template copy is of a whole database",
+                    tenant.id.value,
+                    schema),
+        "Use pg_dump for tenants that are schemas.");
+  }
 }
 
 /// A dump of one schema cannot be proven to be of its tenant without the history inside.
@@ -78,6 +96,7 @@ std::vector<PlanFinding> look_at_backups(const BackupLook& look) {
     if (!look.is_to_change[i] || look.standings[i].fault) {
       continue;
     }
+    refuse_copy_of_schema(options, look.tenants[i]);
     refuse_history_elsewhere(look.environment, look.tenants[i]);
     const BackupOptions::Provider provider = provider_for(options, look.tenants[i]);
     providers.insert(std::string(name_of(provider)));
@@ -97,7 +116,7 @@ std::vector<PlanFinding> look_at_backups(const BackupLook& look) {
     backup::PgTools(options.tools).check(server, version);
   }
   const std::string directory = options.directory.generic_string();
-  const std::optional<std::uintmax_t> free = takes_room ? free_at(options.directory) : std::nullopt;
+  const std::uintmax_t free = takes_room ? free_at(options.directory) : kUnknown;
   std::vector<PlanFinding> findings{
       {"backups",
        directory,
@@ -108,13 +127,13 @@ std::vector<PlanFinding> look_at_backups(const BackupLook& look) {
            report::count_of(count, "tenant") + (count == 1 ? " is changed" : " are changed"),
            report::bytes_text(bytes),
            directory,
-           free ? fmt::format(", which has {} free", report::bytes_text(*free)) : "")}};
-  if (free && *free < bytes) {
+           free == kUnknown ? "" : fmt::format(", which has {} free", report::bytes_text(free)))}};
+  if (free < bytes) {
     findings.push_back({"little_backup_space",
                         directory,
                         fmt::format("{} has {} free, and the tenants to be backed up hold {}",
                                     directory,
-                                    report::bytes_text(*free),
+                                    report::bytes_text(free),
                                     report::bytes_text(bytes))});
   }
   return findings;

@@ -6,7 +6,8 @@
 ///     backups              how many, by what, where to, and how much room there is
 ///     little_backup_space  less is free there than the backups may need
 ///
-/// Thread safety: free functions. Errors: Error usage: those of pg_tools.h, history_outside_backup.
+/// Thread safety: free functions. Errors: Error usage: those of pg_tools.h, history_outside_backup,
+/// copy_of_schema.
 
 #pragma once
 

@@ -150,6 +150,14 @@ void ServerDesk::open(std::string_view database) {
                fmt::format("opening database '{}' to sessions again", database));
 }
 
+/// By the role that we logged in as: it may end its own sessions, which a role that it takes on for
+/// its work may not.
+engine::ResultSet ServerDesk::ask_as_login(const engine::OwnedStatement& statement,
+                                           const std::string& doing) {
+  return desk_.ask(
+      {{"BEGIN"}, {"SET LOCAL ROLE NONE"}, statement, {"COMMIT"}}, doing, patience())[2];
+}
+
 void ServerDesk::end_sessions(std::string_view database, std::int64_t keep) {
   constexpr engine::Milliseconds kBetweenLooks{50};
   static const std::string kEnd = fmt::format(
@@ -159,9 +167,8 @@ void ServerDesk::end_sessions(std::string_view database, std::int64_t keep) {
   const engine::SteadyTime until = means_.clock.now() + means_.sessions_wait;
   while (true) {
     const engine::ResultSet left =
-        desk_.ask(sessions_statement(kEnd, database, keep),
-                  fmt::format("ending the sessions of database '{}'", database),
-                  patience());
+        ask_as_login(sessions_statement(kEnd, database, keep),
+                     fmt::format("ending the sessions of database '{}'", database));
     if (left.rows.empty()) {
       return;
     }
@@ -181,7 +188,7 @@ void ServerDesk::end_sessions(std::string_view database, std::int64_t keep) {
 
 void ServerDesk::check_sessions_can_end(std::string_view database) {
   engine::ResultSet sessions =
-      desk_.ask(sessions_statement(kSessions, database, 0), "looking at sessions", patience());
+      ask_as_login(sessions_statement(kSessions, database, 0), "looking at sessions");
   std::erase_if(sessions.rows, [](const auto& row) { return engine::truth_of(row.at(3)); });
   if (!sessions.rows.empty()) {
     give_up(

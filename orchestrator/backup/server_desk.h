@@ -79,6 +79,7 @@ class ServerDesk {
 
  private:
   engine::Patience patience() const;
+  engine::ResultSet ask_as_login(const engine::OwnedStatement& statement, const std::string& doing);
   void settle();
 
   const RestoreMeans& means_;

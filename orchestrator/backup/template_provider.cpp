@@ -16,6 +16,11 @@ MadeOrFault TemplateProvider::make(const BackupSubject& subject,
                                    const BackupId& id,
                                    const std::filesystem::path&,
                                    const engine::Patience& patience) {
+  if (subject.extent == Extent::schema) {
+    return backup_fault("backup_failed",
+                        "a template copy is of a whole database, and the tenant is a schema",
+                        "Use pg_dump for tenants that are schemas.");
+  }
   auto result = make_template_copy(subject, mark_of(id), means_, patience);
   if (auto* const fault = std::get_if<engine::TenantFault>(&result)) {
     return std::move(*fault);

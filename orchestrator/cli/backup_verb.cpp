@@ -24,6 +24,8 @@ namespace {
 using report::Column;
 using Takes = OptionSpec::Takes;
 
+constexpr std::size_t kShown = 20;
+
 report::Value backup_value(const Backup& backup) {
   std::uint64_t rows = 0;
   for (const engine::TableDigest& table : backup.tables) {
@@ -240,7 +242,9 @@ int run_verify(Invocation& invocation) {
                     "beside it: it was changed or cut short",
                     line.string()));
   }
-  if (for_people(invocation)) {
+  if (for_people(invocation) && backups.empty() && damaged_lines == 0) {
+    invocation.console.data("no backups yet\n");
+  } else if (for_people(invocation)) {
     invocation.console.data(fmt::format(
         "{} of {} sound, {}; {}\n",
         backups.size() - bad,
@@ -258,6 +262,23 @@ int run_verify(Invocation& invocation) {
   return bad + damaged_lines == 0 ? 0 : static_cast<int>(ErrorCode::verification);
 }
 
+/// The rule by which backups stay, for people.
+std::string kept_by(const BackupOptions& options) {
+  return fmt::format(
+      "kept of each tenant: the newest {}, what is younger than {}, what an open run needs",
+      options.keep_count,
+      report::duration_text(options.keep_age));
+}
+
+void show_dispensable(Console& console, const std::vector<Backup>& gone) {
+  for (std::size_t i = 0; i < std::min(kShown, gone.size()); ++i) {
+    console.say(fmt::format("  {}  {}", gone[i].id.value, printable(gone[i].tenant.value)));
+  }
+  if (gone.size() > kShown) {
+    console.say(fmt::format("  and {} more", gone.size() - kShown));
+  }
+}
+
 int run_prune(Invocation& invocation) {
   Workspace workspace = workspace_of(invocation.globals);
   BackupDesk desk(workspace);
@@ -266,31 +287,30 @@ int run_prune(Invocation& invocation) {
   for (const Backup& backup : gone) {
     bytes += backup.bytes;
   }
+  invocation.console.say(kept_by(desk.options()));
   invocation.console.say(fmt::format(
-      "{} may go, {}; {} days old or among the newest {} of a tenant "
-      "stays, and what an open run needs",
-      report::count_of(gone.size(), "backup"),
-      report::bytes_text(bytes),
-      std::chrono::duration_cast<std::chrono::hours>(desk.options().keep_age).count() / 24,
-      desk.options().keep_count));
+      "{} may go, {}", report::count_of(gone.size(), "backup"), report::bytes_text(bytes)));
+  show_dispensable(invocation.console, gone);
   if (gone.empty() || invocation.globals.dry_run) {
     return 0;
   }
   confirm_change(workspace, invocation, "Remove them?", invocation.arguments.value("confirm"));
-  bool all = true;
+  std::size_t removed = gone.size();
   for (const Backup& backup : gone) {
     if (const auto fault = desk.remove(backup, {})) {
-      all = false;
+      --removed;
       invocation.console.warn(
           fmt::format("backup {} stays: {}", backup.id.value, printable(fault->message)));
     }
   }
-  return all ? 0 : static_cast<int>(ErrorCode::incomplete);
+  invocation.console.say(fmt::format("{} removed", report::count_of(removed, "backup")));
+  return removed == gone.size() ? 0 : static_cast<int>(ErrorCode::incomplete);
 }
 
 constexpr std::string_view kBackupHelp =
     "Saves the chosen tenants as drover.yaml says (backup:), proves each copy by reading it\n"
-    "back, and keeps it. Nothing is changed.\n\n"
+    "back, and keeps it. Nothing is changed. A run makes those that it needs by itself. Exit\n"
+    "status 3 when a tenant could not be saved.\n\n"
     "  drover backup --tenant acme\n"
     "  drover backup -e production -l tier=gold\n";
 
@@ -303,6 +323,8 @@ VerbSpec backup_verb() {
 VerbSpec backups_list_verb() {
   return {"backups list",
           "what backups there are",
+          "The oldest first. AT is the revision that a restore takes the tenant to; \"aside\" is\n"
+          "what a restore replaced.\n\n"
           "  drover backups list --tenant acme\n",
           {{"backup", Takes::word, "BACKUP", "one of them, by its id"}},
           VerbSpec::Selectors::yes,
@@ -313,7 +335,8 @@ VerbSpec backups_verify_verb() {
   return {"backups verify",
           "look for damage in what is kept",
           "Compares every byte with the checksums of the manifest; --content also reads rows back\n"
-          "and counts them. Exit status 7 when anything is damaged.\n\n"
+          "and counts them. Exit status 7 when anything is damaged. Whether a backup can be put\n"
+          "back, drover restore --drill tries.\n\n"
           "  drover backups verify\n"
           "  drover backups verify --tenant acme --content\n",
           {{"backup", Takes::word, "BACKUP", "only this one, by its id"},
@@ -327,7 +350,8 @@ VerbSpec backups_prune_verb() {
           "remove backups that are no longer needed",
           "What backup.keep says (count, age) stays, and always the last good one of a tenant and\n"
           "what a run that can be resumed needs.\n\n"
-          "  drover backups prune --dry-run\n",
+          "  drover backups prune --dry-run\n"
+          "  drover backups prune --yes\n",
           {{"--confirm", Takes::value, "NAME", "the environment's name, where it is asked for"}},
           VerbSpec::Selectors::no,
           run_prune};

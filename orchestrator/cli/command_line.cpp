@@ -86,10 +86,12 @@ Error unknown_verb(std::span<const VerbSpec> verbs, const std::string& name) {
   for (const VerbSpec& verb : verbs) {
     known.emplace_back(verb.name);
     if (verb.name.starts_with(name + " ")) {
-      hint = fmt::format("Say drover {}.", verb.name);
+      hint += fmt::format("{}drover {}", hint.empty() ? "Say " : " or ", verb.name);
     }
   }
-  if (hint.empty()) {
+  if (!hint.empty()) {
+    hint += ".";
+  } else {
     const std::string meant = nearest(name, known);
     hint = meant.empty() ? "See drover --help for the verbs."
                          : fmt::format("Did you mean '{}'?", meant);

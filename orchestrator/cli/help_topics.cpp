@@ -13,8 +13,8 @@ constexpr std::string_view kExitCodes = R"(Exit codes
    4  halted: budget, gate or operator
    5  every tenant's lock, or the run's lease, is held by somebody else
    6  nothing could be reached
-   7  files and history differ: edited, diverged, unknown revision
-   8  waiting for an approval, or paused
+   7  files and history differ: edited, diverged, unknown revision; or a backup is damaged
+   8  waiting for an approval, or paused: by a person, a gate, or backups that keep failing
   10  changes are pending (only with --detailed-exitcode)
   70  a bug in Drover
   74  our own input or output failed: the run store, a full disk
@@ -129,12 +129,40 @@ environment but PATH, HOME, USER, LOGNAME, LANG, LC_ALL, TZ and TMPDIR. drover r
 what hooks wrote, 64 KiB of each call.
 )";
 
+constexpr std::string_view kBackups = R"(Backups before change, and the way back
+
+  backup: {policy: required, directory: backups}   # of an environment; a stage may have its own
+                                                   # policy and max_age
+  policy     required     a tenant without a proven backup is not changed
+             best_effort  it is changed all the same, and named in drover runs RUN
+             none         no backup is made
+  provider   pg_dump; command; template_copy (maintenance: true, tenants with a database of their
+             own); SQLite files are copied by SQLite itself, unless by a command
+  max_age    a backup so young, of the same revision, serves again; default: a new one each run
+  keep       {count: 7, age: 14d}: what drover backups prune leaves
+  on_partial of a stage, for a tenant stuck half-way: stop (people look), downgrade, restore
+
+A tenant whose backup fails stays as it is (failed, backup). Three in a row of one server pause the
+run (8), unless its failure budget halts it first (4): mend the cause, then drover resume.
+
+Which way back, after a run that should not have been:
+
+  drover rollback RUN           by the migrations' down sections; keeps what users wrote since
+  drover restore --run RUN      to what was before the run; loses what users wrote since
+  drover restore --tenant T     one tenant, from its newest backup
+  drover restore --drill        try it first where it harms nobody
+
+What a restore replaced is kept: database or schema NAME_before_..., or a backup marked aside.
+drover runs RUN names it. Drop the database or schema yourself when nobody misses it.
+)";
+
 constexpr std::array kTopics = {HelpTopic{"exit-codes", kExitCodes},
                                 HelpTopic{"references", kReferences},
                                 HelpTopic{"environment", kEnvironment},
                                 HelpTopic{"selectors", kSelectorTopic},
                                 HelpTopic{"migrations", kMigrations},
                                 HelpTopic{"hooks", kHooks},
+                                HelpTopic{"backups", kBackups},
                                 HelpTopic{"output", kOutput}};
 
 }  // namespace

@@ -106,6 +106,9 @@ std::vector<PlannedRestore> chosen_restores(Workspace& workspace,
 }
 
 std::string what_is_meant(const Invocation& invocation, const std::vector<PlannedRestore>& meant) {
+  if (const auto order = invocation.arguments.optional("order")) {
+    return "order " + std::filesystem::path(*order).filename().string();
+  }
   if (const auto run = invocation.arguments.optional("run")) {
     return "backups of run " + meant.front().backup.run;
   }
@@ -125,9 +128,16 @@ int restore(Workspace& workspace,
       [&](int status) { run.cancel(status); },
       [&] { return run.id().value; },
       [] { return std::string("restore"); },
-      [&] { return what; },
+      [&] { return std::string(what); },
       [] { return std::string(); }};
-  return run_and_report(workspace, runnable, invocation);
+  const int status = run_and_report(workspace, runnable, invocation);
+  if (!run.id().value.empty()) {
+    invocation.console.say(
+        fmt::format("drover runs {} tells each step{}",
+                    run.id().value,
+                    status == 0 ? ", and where what was there before is kept" : ""));
+  }
+  return status;
 }
 
 int run_restore(Invocation& invocation, Workspace& workspace, BackupDesk& desk) {
@@ -219,6 +229,17 @@ std::vector<Drilled> drill_all(const std::vector<PlannedRestore>& restores,
   return drilled;
 }
 
+void warn_of_faults(Console& console, const std::vector<Drilled>& drilled) {
+  for (const auto& [restore, drill] : drilled) {
+    if (drill.fault) {
+      console.warn(fmt::format("{}: {}\n  hint: {}",
+                               printable(restore->tenant.id.value),
+                               printable(drill.fault->message),
+                               printable(drill.fault->hint)));
+    }
+  }
+}
+
 void write_drill(Invocation& invocation,
                  const report::Occasion& occasion,
                  const std::vector<Drilled>& drilled) {
@@ -235,7 +256,7 @@ void write_drill(Invocation& invocation,
                std::to_string(drill.tables),
                std::to_string(drill.rows),
                report::duration_text(drill.took),
-               drill.fault ? "FAILED: " + drill.fault->message : "as in the manifest"});
+               drill.fault ? "FAILED" : "as in the manifest"});
     report::Value row = report::Value::object();
     row.set("tenant", restore->tenant.id.value)
         .set("backup", restore->backup.id.value)
@@ -247,6 +268,7 @@ void write_drill(Invocation& invocation,
   }
   if (for_people(invocation)) {
     invocation.console.data(table.written(data_width()));
+    warn_of_faults(invocation.console, drilled);
     return;
   }
   report::Document document{
@@ -277,7 +299,18 @@ int run_drill(Invocation& invocation, Workspace& workspace, BackupDesk& desk) {
   return all ? 0 : static_cast<int>(ErrorCode::verification);
 }
 
+/// Otherwise it would be taken for a choice of who is put back.
+void check_sample(const Invocation& invocation) {
+  if (invocation.arguments.optional("sample") && !invocation.arguments.has("drill")) {
+    throw Error(ErrorCode::usage,
+                "invalid_arguments",
+                "--sample is for --drill",
+                "Choose tenants with --tenant, --labels, --server or --limit.");
+  }
+}
+
 int run_verb(Invocation& invocation) {
+  check_sample(invocation);
   Workspace workspace = workspace_of(invocation.globals);
   BackupDesk desk(workspace);
   return invocation.arguments.has("drill") ? run_drill(invocation, workspace, desk)
@@ -294,7 +327,8 @@ VerbSpec restore_verb() {
       "heads and every table's rows. A database comes back as a new one that takes the old\n"
       "one's place and its name, owner, rights and settings; a schema under the tenant's lock;\n"
       "an SQLite file in one transaction. What was there is kept, and named in drover runs.\n"
-      "The same command after a crash goes on where it was.\n\n"
+      "The same command after a crash goes on where it was; the run itself is not resumed.\n"
+      "--drill puts them into throw-away databases instead: exit status 7 when one cannot be.\n\n"
       "  drover restore --tenant acme\n"
       "  drover restore --run 20261122 -l tier=gold\n"
       "  drover restore --backup 20261122T221403-4f2a9c --out order.json\n"

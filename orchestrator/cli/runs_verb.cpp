@@ -152,9 +152,10 @@ int show_run(Invocation& invocation, Journal& journal, const std::string& id) {
                std::to_string(outcome.attempts),
                outcome.fault ? report::fault_line(*outcome.fault) : ""});
   }
-  invocation.console.data(fmt::format("run {}: {} to {}, {} since {}, by {}@{} (pid {})\n\n{}",
+  invocation.console.data(fmt::format("run {}: {} {} {}\n{}, begun {} by {}@{} (pid {})\n\n{}",
                                       run.id.value,
                                       run.request.verb,
+                                      run.request.verb == "restore" ? "from" : "to",
                                       run.request.target,
                                       state_of(run),
                                       report::rfc3339(run.started),

@@ -182,11 +182,16 @@ VerbSpec skip_verb() {
 
 VerbSpec approve_verb() {
   return {"approve",
-          "say yes to a plan, or to the gate of a stage",
-          "An approval is for exactly one plan, by somebody else than its author.\n\n"
+          "say yes to a plan, an order to restore, or the gate of a stage",
+          "An approval is for exactly one plan or order, by somebody else than its author.\n\n"
           "  drover approve plan.json --key ~/.drover/key.pem\n"
+          "  drover approve order.json\n"
           "  drover approve 20261122 --stage canary\n",
-          {{"what", Takes::word, "PLAN|RUN", "a plan file, or a run", OptionSpec::Need::required},
+          {{"what",
+            Takes::word,
+            "FILE|RUN",
+            "the file of a plan or an order, or a run",
+            OptionSpec::Need::required},
            {"--stage", Takes::value, "NAME", "of the run"},
            {"--key", Takes::value, "FILE", "sign with this Ed25519 key"}},
           VerbSpec::Selectors::no,

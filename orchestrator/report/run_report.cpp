@@ -251,6 +251,7 @@ std::string duration_text(std::chrono::milliseconds duration) {
   constexpr std::int64_t kSecond = 1'000;
   constexpr std::int64_t kMinute = 60 * kSecond;
   constexpr std::int64_t kHour = 60 * kMinute;
+  constexpr std::int64_t kDay = 24 * kHour;
   const std::int64_t ms = std::max<std::int64_t>(0, duration.count());
   if (ms < kSecond) {
     return fmt::format("{} ms", ms);
@@ -261,7 +262,10 @@ std::string duration_text(std::chrono::milliseconds duration) {
   if (ms < kHour) {
     return fmt::format("{} min {} s", ms / kMinute, ms % kMinute / kSecond);
   }
-  return fmt::format("{} h {} min", ms / kHour, ms % kHour / kMinute);
+  if (ms < 2 * kDay) {
+    return fmt::format("{} h {} min", ms / kHour, ms % kHour / kMinute);
+  }
+  return fmt::format("{} d {} h", ms / kDay, ms % kDay / kHour);
 }
 
 }  // namespace drover::orchestrator::report

@@ -42,7 +42,7 @@ std::string run_text(const RunAccount& account, std::optional<std::size_t> width
 /// Of one tenant, as the run goes on: "acme: applied 0003 -> 0004 in 1.2 s". One line.
 std::string tenant_line(const TenantOutcome& outcome);
 
-/// "1.2 s", "4 min 5 s", "2 h 3 min"
+/// "1.2 s", "4 min 5 s", "2 h 3 min", "14 d 0 h"
 std::string duration_text(std::chrono::milliseconds duration);
 
 }  // namespace drover::orchestrator::report

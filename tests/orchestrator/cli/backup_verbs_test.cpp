@@ -246,6 +246,10 @@ TEST_CASE("a drill restores a sample where it harms nobody, and compares it", "[
   CHECK(drills[0]["tables"].get<int>() >= 5);
   CHECK(kept_files(dir, ".part").empty());
   CHECK(kept_files(dir, ".drill").empty());
+  const ProgramResult refused = dir.run({"restore", "--tenant", "a", "--sample", "1", "--yes"});
+  CHECK(refused.status == 2);
+  CHECK(refused.err.find("--sample is for --drill") != std::string::npos);
+  CHECK(document(dir, {"runs"}, 0).dump().find("restore") == std::string::npos);
 }
 
 TEST_CASE("a line of the manifest that was touched is told, and its backup not used", "[cli]") {
@@ -290,6 +294,7 @@ TEST_CASE("an order to restore waits for approval, and is carried out as it was 
   REQUIRE(dir.run(carry_out).status == 0);
   CHECK(ask_file(dir, "a", "SELECT x FROM one;") == "42\n");
   const json runs = document(dir, {"runs"}, 0)["runs"];
+  CHECK(runs[0]["target"] == "order order.json");
   const ProgramResult told = dir.run({"runs", runs[0]["run"]});
   CHECK(told.out.find("order_approved") != std::string::npos);
   CHECK(told.out.find("what it held before is kept: backup ") != std::string::npos);
@@ -307,7 +312,9 @@ TEST_CASE("pruning keeps the newest, and what is young", "[cli]") {
   CHECK(dir.run({"backups", "prune", "--dry-run"}).err.find("2 backups may go") !=
         std::string::npos);
   CHECK(backups(dir).size() == 4);
-  REQUIRE(dir.run({"backups", "prune", "--yes"}).status == 0);
+  const ProgramResult pruned = dir.run({"backups", "prune", "--yes"});
+  REQUIRE(pruned.status == 0);
+  CHECK(pruned.err.find("2 backups removed") != std::string::npos);
   const json left = backups(dir);
   REQUIRE(left.size() == 2);
   CHECK(left[0]["backup"] == all[2]["backup"]);

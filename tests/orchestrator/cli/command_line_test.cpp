@@ -53,6 +53,8 @@ const std::vector<VerbSpec>& verbs() {
        VerbSpec::Selectors::no,
        do_nothing},
       {"config show", "every setting", "", {}, VerbSpec::Selectors::no, do_nothing},
+      {"lock show", "who holds them", "", {}, VerbSpec::Selectors::no, do_nothing},
+      {"lock release", "end one", "", {}, VerbSpec::Selectors::no, do_nothing},
       {"version", "which build", "", {}, VerbSpec::Selectors::no, do_nothing}};
   return kVerbs;
 }
@@ -183,6 +185,7 @@ TEST_CASE("bad command lines are refused with what is wrong and what to do", "[c
       {{"frobnicate"}, "there is no verb 'frobnicate'", "See drover --help for the verbs."},
       {{"config"}, "there is no verb 'config'", "Say drover config show."},
       {{"config", "shwo"}, "there is no verb 'config'", "Say drover config show."},
+      {{"lock"}, "there is no verb 'lock'", "Say drover lock show or drover lock release."},
       {{"hlep"}, "there is no verb 'hlep'", "Did you mean 'help'?"},
       {{"help", "upgrde"}, "there is no help on 'upgrde'", "Did you mean 'upgrade'?"},
       {{""}, "there is no verb ''", "See drover --help for the verbs."},
@@ -386,6 +389,7 @@ TEST_CASE("no line of a help text is wider than a terminal", "[cli]") {
                             "selectors",
                             "migrations",
                             "hooks",
+                            "backups",
                             "output"}) {
     const std::string text = *topic == '\0' ? help_of({"help"}) : help_of({"help", topic});
     std::size_t at = 0;

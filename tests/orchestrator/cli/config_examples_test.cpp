@@ -74,6 +74,16 @@ std::string replaced(std::string text, const std::string& what, const std::strin
   return text.replace(at, what.size(), by);
 }
 
+/// The words of a command line whose configuration is that of the test.
+Words words_of(const std::string& line) {
+  std::istringstream command(replaced(line, "/etc/drover/", ""));
+  Words words;
+  for (std::string word; command >> word;) {
+    words.push_back(word);
+  }
+  return words;
+}
+
 /// Exit status of a shell command line in `dir`; what it prints is in the file "said".
 int run_shell(const ProgramDir& dir, const std::string& command) {
   const std::string line =
@@ -118,12 +128,7 @@ TEST_CASE("The systemd unit runs a status that reads, and tells pending from bro
   write_production(dir);
   const std::string unit = text_of(kConfig / "systemd/drover-status.service");
   CHECK(line_after(unit, "SuccessExitStatus=") == "10");
-  std::istringstream command(
-      replaced(line_after(unit, "ExecStart=/usr/bin/drover "), "/etc/drover/", ""));
-  Words words;
-  for (std::string word; command >> word;) {
-    words.push_back(word);
-  }
+  const Words words = words_of(line_after(unit, "ExecStart=/usr/bin/drover "));
   const ProgramResult current = dir.run(words);
   CHECK(current.status == 0);
   CHECK(json::parse(current.out)["summary"]["current"] == 2);
@@ -140,6 +145,41 @@ TEST_CASE("The timer belongs to the unit and goes off every night", "[cli]") {
   CHECK(line_after(timer, "Persistent=") == "true");
   CHECK(line_after(timer, "WantedBy=") == "timers.target");
   CHECK(fs::exists(kConfig / "systemd/drover-status.service"));  // the timer's name, and its unit
+}
+
+TEST_CASE("The unit for backups finds damage, and tries what is kept, without touching tenants",
+          "[cli]") {
+  const ProgramDir dir;
+  write_production(dir);
+  dir.files().write(
+      "drover.yaml",
+      dir.files().read("drover.yaml") + "    backup: {policy: required, directory: backups}\n");
+  REQUIRE(dir.run({"backup"}).status == 0);
+  const std::string tenant = dir.files().read("fleet/a.db");
+  const std::string unit = text_of(kConfig / "systemd/drover-backups.service");
+  const std::string start = "ExecStart=/usr/bin/drover ";
+  const std::size_t second = unit.find(start, unit.find(start) + 1);
+  REQUIRE(second != std::string::npos);
+  const Words verify = words_of(line_after(unit, start));
+  const Words drill = words_of(line_after(unit.substr(second), start));
+  const std::string cron = text_of(kConfig / "cron/drover-backups");
+  for (const Words& words : {verify, drill}) {  // cron says the same
+    CHECK(cron.find(replaced(fmt::format("{} >>", fmt::join(words, " ")),
+                             "-c drover.yaml",
+                             "-c /etc/drover/drover.yaml")) != std::string::npos);
+  }
+  CHECK(json::parse(dir.run(verify).out)["backups"].size() == 2);
+  CHECK(json::parse(dir.run(drill).out)["drills"].size() == 2);
+  CHECK(dir.files().read("fleet/a.db") == tenant);
+  for (const auto& kept : fs::recursive_directory_iterator(dir.files() / "backups")) {
+    if (kept.path().extension() == ".db") {
+      fs::resize_file(kept.path(), 5);
+    }
+  }
+  CHECK(dir.run(verify).status == 7);
+  CHECK(dir.run(drill).status == 7);
+  const std::string timer = text_of(kConfig / "systemd/drover-backups.timer");
+  CHECK(line_after(timer, "OnCalendar=") == "*-*-* 03:30:00");
 }
 
 TEST_CASE("The cron line logs the report and fails only when something is off", "[cli]") {

@@ -229,7 +229,8 @@ TEST_CASE("tools that are missing or older than the server are refused by the pl
   CHECK(fleet.history("tools_000").empty());
 }
 
-TEST_CASE("a schema whose history is elsewhere is refused by the plan of its backups", "[cli]") {
+TEST_CASE("a backup that would not be of the schema, with its history, is refused by the plan",
+          "[cli]") {
   REQUIRE(PgCluster::available());
   const ProgramDir dir;
   make_schemas(dir, "cli_elsewhere", {"t_a"});
@@ -241,6 +242,15 @@ TEST_CASE("a schema whose history is elsewhere is refused by the plan of its bac
   const ProgramResult refused = dir.run({"plan"});
   CHECK(refused.status == 2);
   CHECK(refused.err.find("backup of schema 't_a' (tenant 't_a') would not hold its history") !=
+        std::string::npos);
+  write_settings(dir,
+                 fmt::format("schemas: {{database: \"{}\", match: \"t_*\"}}",
+                             shared_cluster().conninfo("cli_elsewhere")),
+                 "    backup: {policy: required, directory: backups, provider: template_copy, "
+                 "maintenance: true}\n");
+  const ProgramResult copied = dir.run({"plan"});
+  CHECK(copied.status == 2);
+  CHECK(copied.err.find("'t_a' is schema 't_a', and a template copy is of a whole database") !=
         std::string::npos);
 }
 

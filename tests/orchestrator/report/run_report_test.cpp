@@ -177,6 +177,8 @@ TEST_CASE("durations are told in the two largest units", "[report]") {
   CHECK(duration_text(60s) == "1 min 0 s");
   CHECK(duration_text(3599s) == "59 min 59 s");
   CHECK(duration_text(2h + 3min + 4s) == "2 h 3 min");
+  CHECK(duration_text(47h + 59min) == "47 h 59 min");
+  CHECK(duration_text(14 * 24h + 5h) == "14 d 5 h");
 }
 
 namespace {
