@@ -24,7 +24,7 @@ namespace {
 using report::Column;
 using Takes = OptionSpec::Takes;
 
-constexpr std::size_t kShown = 20;
+constexpr std::size_t kMostListed = 20;
 
 report::Value backup_value(const Backup& backup) {
   std::uint64_t rows = 0;
@@ -271,11 +271,11 @@ std::string kept_by(const BackupOptions& options) {
 }
 
 void show_dispensable(Console& console, const std::vector<Backup>& gone) {
-  for (std::size_t i = 0; i < std::min(kShown, gone.size()); ++i) {
+  for (std::size_t i = 0; i < std::min(kMostListed, gone.size()); ++i) {
     console.say(fmt::format("  {}  {}", gone[i].id.value, printable(gone[i].tenant.value)));
   }
-  if (gone.size() > kShown) {
-    console.say(fmt::format("  and {} more", gone.size() - kShown));
+  if (gone.size() > kMostListed) {
+    console.say(fmt::format("  and {} more", gone.size() - kMostListed));
   }
 }
 
