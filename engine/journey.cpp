@@ -206,6 +206,7 @@ bool Journey::plan() {
     }
   }
   applied_ = held();
+  plan.fault = plan.fault ? std::move(plan.fault) : nobody_for_batches(plan.steps);
   start_on(std::move(plan.steps));
   if (plan.fault) {
     fail(std::move(*plan.fault));

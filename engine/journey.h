@@ -106,6 +106,7 @@ class Journey {
   bool is_unlimited(const SqlStatement& statement) const;
 
   // Batches.
+  std::optional<TenantFault> nobody_for_batches(const std::vector<Step>& steps) const;
   Next run_batch();
   Next announce_batch(const Section& section, const StepRecord& record);
   Next work_batch(const Section& section, const StepRecord& record);

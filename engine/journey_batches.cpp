@@ -12,20 +12,31 @@
 
 namespace drover::engine {
 
+std::optional<TenantFault> Journey::nobody_for_batches(const std::vector<Step>& steps) const {
+  if (means_.options.batches != nullptr) {
+    return std::nullopt;
+  }
+  for (const Step& step : steps) {
+    const bool has_batch = std::any_of(step.units.begin(), step.units.end(), [](const Unit& unit) {
+      return unit.kind == Unit::Kind::batch;
+    });
+    if (has_batch) {
+      return found(step.migration->id,
+                   ErrorCode::usage,
+                   "batch_not_supported",
+                   fmt::format("revision '{}' holds a batch section, and nobody works off batches "
+                               "here",
+                               step.migration->id.value),
+                   "Migrate it with the drover program.");
+    }
+  }
+  return std::nullopt;
+}
+
 Journey::Next Journey::run_batch() {
   const Step& step = steps_[step_];
   const Section& section = *step.units[unit_].sections.front();
   const BatchId id{step.migration->id, static_cast<int>(unit_) + 1};
-  if (means_.options.batches == nullptr) {
-    return fail(
-        found(id.revision,
-              ErrorCode::usage,
-              "batch_not_supported",
-              fmt::format("revision '{}' holds a batch section, and nobody works off batches "
-                          "here",
-                          id.revision.value),
-              "Migrate it with the drover program."));
-  }
   const StepRecord record{
       id.revision, step.direction, id.unit, 0, checksum_of(step.units[unit_]), false, 0};
   if (batch_done_ == id) {

@@ -138,6 +138,18 @@ struct BackupOptions {
   bool operator==(const BackupOptions&) const = default;
 };
 
+/// What batched changes of data may ask of a server; all batches of all tenants there together.
+/// The numbers are those of reference/batches.md §6.4 unless the settings say otherwise.
+struct BatchSettings {
+  std::uint64_t wal_per_second = 0;  ///< Bytes; 0: as many as the other limits let through.
+  std::chrono::milliseconds replica_lag{5'000};
+  std::uint64_t replica_bytes = std::uint64_t{256} << 20U;
+  std::uint64_t active_backends = 25;
+  std::chrono::milliseconds commit_latency{100};
+  std::optional<Window> window;  ///< Batches rest outside of it.
+  std::filesystem::path flag;    ///< Batches rest while this file is there; empty: none.
+};
+
 struct Environment {
   std::string name;
   bool production = false;
@@ -149,6 +161,7 @@ struct Environment {
   Timeouts timeouts;
   std::vector<TenantSource> tenants;
   std::optional<BackupOptions> backup;
+  BatchSettings batches;
   std::optional<RolloutOptions> rollout;
   std::vector<HookOptions> hooks;
   Place place;

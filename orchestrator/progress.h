@@ -55,6 +55,17 @@ struct BackupProgress {
   std::optional<std::chrono::milliseconds> remaining;  ///< Nullopt: too early to say.
 };
 
+/// Batched changes of data that are under way.
+struct BatchProgress {
+  std::size_t tenants = 0;
+  std::uint64_t rows_seen = 0;
+  std::uint64_t estimated_rows = 0;  ///< Not fewer than were seen.
+  double rows_per_second = 0;
+  std::uint64_t parked = 0;
+  std::map<std::string, std::size_t> waiting;  ///< Tenants by the reason for which they wait.
+  std::optional<std::chrono::milliseconds> remaining;  ///< Nullopt: too early to say.
+};
+
 struct ProgressSnapshot {
   std::size_t total = 0;
   std::size_t done = 0;
@@ -66,6 +77,7 @@ struct ProgressSnapshot {
   std::vector<TenantUnderWay> slowest;                 ///< At most kSlowestShown, the oldest first.
   std::vector<PausedServer> paused;
   std::optional<BackupProgress> backups;  ///< Where any are wanted.
+  std::optional<BatchProgress> batches;   ///< Where any are under way.
   std::string waiting_for;  ///< What the end of the run hangs on; empty while tenants wait in line.
 };
 

@@ -7,6 +7,8 @@
 
 #include "engine/api/engine_means.h"
 #include "engine/base/system_clock.h"
+#include "engine/batch/batch_runner.h"
+#include "engine/batch/server_governor.h"
 #include "engine/executor.h"
 #include "engine/files/migration_writer.h"
 #include "engine/postgres/pg_blocker_watch.h"
@@ -100,6 +102,7 @@ struct MigrationManager::State {
     engine::ExecutorOptions executor_options;
     executor_options.approach = approach;
     executor_options.by.who = api::who_we_are();
+    executor_options.batches = &batches;
     const auto set = known();
     const engine::Executor executor(sessions, clock, *set, executor_options, watch, gate);
     const engine::ApplyOutcome outcome =
@@ -118,6 +121,8 @@ struct MigrationManager::State {
   engine::base::SystemClock clock;
   engine::postgres::PgBlockerWatch watch{sessions};
   engine::OpenDdlGate gate;
+  engine::batch::ServerGovernor governor{sessions, clock};
+  engine::batch::BatchRunner batches{sessions, clock, governor};
   mutable std::mutex migrations_mutex;  ///< Guards the pointer; the set itself never changes.
   std::shared_ptr<const engine::MigrationSet> migrations;
 };

@@ -574,6 +574,13 @@ void RangeWorker::vacuum() {
   means_.board.waits(number_, WaitReason::dead_rows, "vacuuming the table");
   const std::string& table = range_.part.empty() ? means_.script.path().table : range_.part;
   const SteadyTime begun = clock().now();
+  constexpr int kForcesFlush = 150000;
+  if (session_.info().server_version >= kForcesFlush) {
+    // What we wrote and the statistics do not know yet would count as dead after the VACUUM.
+    session_.exchange({{"SELECT pg_catalog.pg_stat_force_next_flush()"}}, patience());
+  } else {
+    clock().wait_until(clock().now() + kLookAgain, means_.board.stop());
+  }
   session_.exchange({{"SET statement_timeout = 0"}}, patience());
   session_.exchange({{fmt::format("VACUUM {}", table)}}, patience());
   session_.exchange({{"RESET statement_timeout"}}, patience());

@@ -8,6 +8,7 @@
 #include "orchestrator/api/fleet_run.h"
 #include "orchestrator/api/fleet_status.h"
 #include "orchestrator/api/fleet_worker.h"
+#include "orchestrator/api/run_batches.h"
 #include "orchestrator/api/workspace.h"
 
 namespace drover {
@@ -188,6 +189,9 @@ MigrationOutcome Fleet::provision(const std::string& id,
   const auto migrations = workspace.migrations();
   engine::postgres::PgBlockerWatch watch(workspace.sessions());
   engine::OpenDdlGate gate;
+  fleet::RunBatches batches(
+      workspace.sessions(), workspace.clock(), workspace.environment().batches);
+  options.batches = &batches.worker();
   const engine::Executor executor(
       workspace.sessions(), workspace.clock(), *migrations, options, watch, gate);
   const engine::ApplyOutcome applied =

@@ -10,7 +10,6 @@
 #include "engine/postgres/pg_blocker_watch.h"
 #include "engine/revision_ref.h"
 #include "orchestrator/api/backup_desk.h"
-#include "orchestrator/api/backup_news.h"
 #include "orchestrator/api/fleet_checks.h"
 #include "orchestrator/api/fleet_hooks.h"
 #include "orchestrator/api/fleet_plan.h"
@@ -19,6 +18,8 @@
 #include "orchestrator/api/hooked_worker.h"
 #include "orchestrator/api/no_journal.h"
 #include "orchestrator/api/run_backups.h"
+#include "orchestrator/api/run_batches.h"
+#include "orchestrator/api/run_news.h"
 #include "orchestrator/api/this_process.h"
 #include "orchestrator/gates/http_url.h"
 #include "orchestrator/gates/window.h"
@@ -199,7 +200,6 @@ Journal& FleetRun::journal() {
 }
 
 void FleetRun::check() {
-  refuse_batches();
   const RolloutOptions rollout = rollout_of(workspace_.environment());
   for (const Stage& stage : rollout.stages) {
     if (stage.window) {
@@ -223,37 +223,6 @@ void FleetRun::check() {
       engine::resolve_upgrade(migrations_->graph(), request_.goal.target, {});
     } else {
       engine::resolve_downgrade(migrations_->graph(), request_.goal.target, {});
-    }
-  }
-}
-
-void FleetRun::refuse_batches() const {
-  const engine::Goal& goal = request_.goal;
-  if (goal.direction == engine::Direction::down || goal.relative()) {
-    return;  // there is none on the way, or each tenant's own plan says it
-  }
-  const engine::RevisionGraph& graph = migrations_->graph();
-  const engine::RevisionSet on_the_way =
-      graph.closure(engine::resolve_upgrade(graph, goal.target, {}));
-  std::set<engine::Dialect> dialects;
-  for (const Tenant& tenant : request_.tenants) {
-    dialects.insert(tenant.target.dialect);
-  }
-  for (const engine::Migration& migration : migrations_->in_order()) {
-    for (const engine::Section& section : migration.sections) {
-      const bool meant = std::any_of(dialects.begin(), dialects.end(), [&](engine::Dialect one) {
-        return section.is_for(one);
-      });
-      if (section.kind == engine::Section::Kind::batch && meant &&
-          on_the_way.contains(migration.id)) {
-        throw Error(ErrorCode::usage,
-                    "batch_not_supported",
-                    fmt::format("revision '{}' holds a batch section, which this version does not "
-                                "run",
-                                migration.id.value),
-                    "Use a plain UPDATE in an up section, or a version that runs batches.",
-                    migration.place_of(section.text.data()));
-      }
     }
   }
 }
@@ -587,11 +556,14 @@ run::RunResult FleetRun::coordinate(Journal& journal,
   engine::ExecutorOptions options = executor_options();
   options.may_start = [trust, &clock] { return trust->holds(clock.now()); };
   const std::unique_ptr<RunBackups> backups = backups_for(journal);
-  FleetWorker worker({workspace_.sessions(), clock, *migrations_, watch, gate, backups.get()},
-                     std::move(options),
-                     request_.goal,
-                     rest,
-                     targets_);
+  RunBatches batches(workspace_.sessions(), clock, workspace_.environment().batches);
+  options.batches = &batches.worker();
+  FleetWorker worker(
+      {workspace_.sessions(), clock, *migrations_, watch, gate, backups.get(), &batches},
+      std::move(options),
+      request_.goal,
+      rest,
+      targets_);
   FleetProbe probe(workspace_.sessions(), workspace_.environment().timeouts.connect);
   FleetHooks hooks(workspace_, journal, {id_, verb(), resumed_}, settled_);
   HookedWorker hooked(worker, hooks);
@@ -618,7 +590,7 @@ run::RunResult FleetRun::coordinate(Journal& journal,
   plan.tenants = std::move(rest);
   hooks.know_stages(plan.rollout, plan.tenants);
   FleetChecks checks(workspace_, journal, id_, plan_ ? &*plan_ : nullptr);
-  BackupNews news(observer, backups.get());
+  RunNews news(observer, backups.get(), batches);
   run::Coordinator coordinator(
       clock, dispatcher, probe, journal, news, &checks, backups.get(), &hooks);
   run::RunResult result;
@@ -626,7 +598,7 @@ run::RunResult FleetRun::coordinate(Journal& journal,
     const run::RunStop::Reach reach(stop_, coordinator);
     result = coordinator.run(plan, {deadline, {}});
   }
-  news.tell_who_has_none();
+  news.tell_rest();
   return result;
 }
 

@@ -124,7 +124,6 @@ class FleetRun {
   void cancel(int exit_status) { stop_.cancel(exit_status); }
 
  private:
-  void refuse_batches() const;
   void take_plan();
   void take_rollback();
   bool find_target(const TenantStanding& standing);

@@ -100,6 +100,7 @@ FleetWorker::FleetWorker(const WorkerMeans& means,
                          std::map<TenantId, std::string> targets)
     : clock_(means.clock),
       guard_(means.guard),
+      batches_(means.batches),
       goal_(std::move(goal)),
       targets_(std::move(targets)),
       executor_(means.sessions,
@@ -159,8 +160,15 @@ engine::ApplyOutcome FleetWorker::apply(Turn& turn, const engine::Goal& goal) {
       return fault;
     };
   }
-  return executor_.apply(
-      turn.target, facts_of(turn.tenant), goal, turn.patience, turn.kept, observer);
+  if (batches_ != nullptr) {
+    observer.on_batch = batches_->observer_for(turn.tenant.id);
+  }
+  engine::ApplyOutcome outcome =
+      executor_.apply(turn.target, facts_of(turn.tenant), goal, turn.patience, turn.kept, observer);
+  if (batches_ != nullptr) {
+    batches_->tenant_done(turn.tenant.id);
+  }
+  return outcome;
 }
 
 engine::ApplyOutcome FleetWorker::take_turn(Turn& turn, const engine::Goal& goal) {

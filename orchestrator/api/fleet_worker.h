@@ -19,6 +19,7 @@
 
 #include "engine/blocker_watch.h"
 #include "engine/executor.h"
+#include "orchestrator/api/run_batches.h"
 #include "orchestrator/api/tenant_guard.h"
 #include "orchestrator/dispatcher.h"
 
@@ -49,7 +50,8 @@ struct WorkerMeans {
   const engine::MigrationSet& migrations;
   engine::BlockerWatch& watch;
   engine::DdlGate& ddl_gate;
-  TenantGuard* guard = nullptr;  ///< May be absent.
+  TenantGuard* guard = nullptr;   ///< May be absent.
+  RunBatches* batches = nullptr;  ///< As above; without it batches are refused.
 };
 
 class FleetWorker final : public TenantWorker {
@@ -79,6 +81,7 @@ class FleetWorker final : public TenantWorker {
 
   engine::Clock& clock_;
   TenantGuard* const guard_;
+  RunBatches* const batches_;
   const engine::Goal goal_;
   const std::map<TenantId, std::string> targets_;
   const engine::Executor executor_;

@@ -77,6 +77,30 @@ std::string backups(const BackupProgress& backups) {
   return text;
 }
 
+/// "3 tenants, 1200000/4000000 rows (30 %), 52000/s, about 1 min to go; 1 waits: replica_lag"
+std::string batches(const BatchProgress& batches) {
+  const std::uint64_t percent =
+      batches.estimated_rows == 0 ? 0 : 100 * batches.rows_seen / batches.estimated_rows;
+  std::string text = fmt::format("{}, {}/{} rows ({} %)",
+                                 count_of(batches.tenants, "tenant"),
+                                 batches.rows_seen,
+                                 batches.estimated_rows,
+                                 percent);
+  if (batches.rows_per_second > 0) {
+    text += fmt::format(", {:.0f}/s", batches.rows_per_second);
+  }
+  if (batches.remaining) {
+    text += fmt::format(", about {} to go", duration_text(*batches.remaining));
+  }
+  if (batches.parked > 0) {
+    text += fmt::format(", {} parked", count_of(batches.parked, "row"));
+  }
+  for (const auto& [reason, tenants] : batches.waiting) {
+    text += fmt::format("; {} waiting for {}", tenants, reason);
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string progress_block(const ProgressSnapshot& snapshot, std::size_t width) {
@@ -93,6 +117,9 @@ std::string progress_block(const ProgressSnapshot& snapshot, std::size_t width) 
   add(pace(snapshot));
   if (snapshot.backups) {
     add("backups: " + backups(*snapshot.backups));
+  }
+  if (snapshot.batches) {
+    add("batches: " + batches(*snapshot.batches));
   }
   for (const TenantUnderWay& tenant : snapshot.slowest) {
     const std::string attempt =
@@ -121,6 +148,9 @@ std::string progress_line(const ProgressSnapshot& snapshot) {
   line += "; " + pace(snapshot);
   if (snapshot.backups) {
     line += "; backups: " + backups(*snapshot.backups);
+  }
+  if (snapshot.batches) {
+    line += "; batches: " + batches(*snapshot.batches);
   }
   if (!snapshot.paused.empty()) {
     line += fmt::format("; {} paused", count_of(snapshot.paused.size(), "server"));

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "orchestrator/settings/backup_section.h"
+#include "orchestrator/settings/batch_section.h"
 #include "orchestrator/settings/hook_section.h"
 #include "orchestrator/settings/rollout_section.h"
 #include "orchestrator/settings/scalar_settings.h"
@@ -110,6 +111,7 @@ Environment read_environment(const YamlEntry& entry,
                          "timeouts",
                          "tenants",
                          "backup",
+                         "batches",
                          "rollout",
                          "hooks"});
   Environment environment = common;
@@ -126,6 +128,9 @@ Environment read_environment(const YamlEntry& entry,
     origins.set(fmt::format("{}[{}]", section.name_of("tenants"), i),
                 std::string(kind_name_of(source)),
                 to_string(source.place));
+  }
+  if (const YamlNode* const batches = section.value("batches")) {
+    environment.batches = read_batches(*batches, section.name_of("batches"), reader);
   }
   if (const YamlNode* const backup = section.value("backup")) {
     environment.backup = read_backup(*backup, section.name_of("backup"), reader);

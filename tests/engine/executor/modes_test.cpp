@@ -90,7 +90,7 @@ TEST_CASE("one transaction for all is refused where it cannot be") {
   }
 }
 
-TEST_CASE("a batch section is refused before anything runs") {
+TEST_CASE("a batch section is refused before anything runs where nobody works off batches") {
   const PgTenant tenant;
   Rig rig;
   const ApplyOutcome outcome =
@@ -99,7 +99,7 @@ TEST_CASE("a batch section is refused before anything runs") {
                       "-- drover: batch postgres table=a\nUPDATE a SET i = i WHERE {range};\n"
                       "-- drover: down\nSELECT 1;\n"}));
   CHECK(told(outcome) ==
-        "failed: revision '0002' holds a batch section, which this version does not run "
+        "failed: revision '0002' holds a batch section, and nobody works off batches here "
         "[batch_not_supported]");
   CHECK_FALSE(tenant.has_table("a"));
 }

@@ -40,16 +40,3 @@ TEST_CASE("The journal keeps as many runs as the configuration says", "[cli]") {
   CHECK(runs[0]["target"] == "0003");
   CHECK(runs[1]["target"] == "0002");
 }
-
-TEST_CASE("A batch section refuses only an upgrade that would come to it", "[cli]") {
-  const ProgramDir dir;
-  write_files(dir, 1, "0001");
-  dir.files().write("migrations/0004_batch.sql",
-                    "-- drover: parents 0003\n-- drover: batch sqlite table=one key=x\n"
-                    "UPDATE one SET x = 1 WHERE {range};\n-- drover: down\nSELECT 1;\n");
-  CHECK(dir.run({"upgrade", "0003", "--yes"}).status == 0);
-  const auto refused = dir.run({"upgrade", "--yes"});
-  CHECK(refused.status == 2);
-  CHECK(refused.err.find("revision '0004' holds a batch section") != std::string::npos);
-  CHECK(dir.run({"downgrade", "0001", "--yes"}).status == 0);
-}

@@ -365,20 +365,6 @@ TEST_CASE("A second run waits for nobody: it is refused while the first one live
   }
 }
 
-TEST_CASE("A batch is refused before anything is touched", "[cli]") {
-  const ProgramDir dir;
-  write_files(dir, 1, "0001");
-  dir.files().write("migrations/0004_batch.sql",
-                    "-- drover: revision 0004\n-- drover: parents 0003\n"
-                    "-- drover: message Fill\n\n-- drover: batch sqlite table=one key=x\n"
-                    "UPDATE one SET x = 1 WHERE {range};\n\n-- drover: down\n");
-  const ProgramResult refused = dir.run({"upgrade", "--yes"});
-  CHECK(refused.status == 2);
-  INFO(refused.err);
-  CHECK(refused.err.find("revision '0004' holds a batch section") != std::string::npos);
-  CHECK(ask_file(dir, "a", "SELECT max(revision) FROM drover_revisions;") == "0001\n");
-}
-
 TEST_CASE("What a tenant is called is never code", "[cli]") {
   const ProgramDir dir;
   write_steps(dir);

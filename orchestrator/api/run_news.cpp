@@ -1,4 +1,4 @@
-#include "orchestrator/api/backup_news.h"
+#include "orchestrator/api/run_news.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 
 namespace drover::orchestrator {
 
-void BackupNews::on_progress(const ProgressSnapshot& snapshot) {
+void RunNews::on_progress(const ProgressSnapshot& snapshot) {
   ProgressSnapshot whole = snapshot;
   if (backups_ != nullptr) {
     const BackupProgress progress = backups_->progress();
@@ -14,16 +14,20 @@ void BackupNews::on_progress(const ProgressSnapshot& snapshot) {
       whole.backups = progress;
     }
   }
+  whole.batches = batches_.progress();
   to_.on_progress(whole);
 }
 
-void BackupNews::tell_who_has_none() {
+void RunNews::tell_rest() {
   const std::vector<TenantId> without =
       backups_ == nullptr ? std::vector<TenantId>() : backups_->left_without();
   if (!without.empty()) {
     to_.on_event(fmt::format("{} had no backup when it was its turn, the first is '{}'",
                              report::count_of(without.size(), "tenant"),
                              without.front().value));
+  }
+  for (const std::string& note : batches_.notes()) {
+    to_.on_event(note);
   }
 }
 
