@@ -305,6 +305,22 @@ AdministrationResult mark(TenantSession& tenant,
   return result;
 }
 
+std::optional<TenantFault> note_batch_done(TenantSession& tenant,
+                                           const RevisionId& id,
+                                           const Provenance& by,
+                                           const Patience& patience) {
+  if (auto fault = approach_for_change(tenant, CheckEnvironment::yes, patience)) {
+    return fault;
+  }
+  std::vector<RevisionId> others = tenant.history().tenant.at_batch;
+  std::erase(others, id);
+  return commit_changes(tenant,
+                        {tenant.tables().set_at_batch(others),
+                         tenant.tables().add_event("batch", id.value, by, "done")},
+                        std::nullopt,
+                        patience);
+}
+
 std::optional<TenantFault> drop_history(TenantSession& tenant, const Patience& patience) {
   if (!tenant.alive()) {
     if (auto fault = approach_for_change(tenant, CheckEnvironment::yes, patience)) {

@@ -81,4 +81,10 @@ std::optional<TenantFault> approach_for_change(TenantSession& tenant,
                                                CheckEnvironment check,
                                                const Patience& patience);
 
+/// Nothing waits for the batch of revision `id` any more.
+std::optional<TenantFault> note_batch_done(TenantSession& tenant,
+                                           const RevisionId& id,
+                                           const Provenance& by,
+                                           const Patience& patience);
+
 }  // namespace drover::engine

@@ -46,6 +46,11 @@ bool same_table(const ThrottleSeat& a, const ThrottleSeat& b) {
   return a.table_oid == b.table_oid && a.database == b.database;
 }
 
+double dead_share(const TableReading& table) {
+  return static_cast<double>(table.dead) /
+         static_cast<double>(std::max<std::uint64_t>(table.live, 1));
+}
+
 }  // namespace
 
 std::string_view described(BatchSignal signal) noexcept {
@@ -129,11 +134,31 @@ void BatchThrottle::note_vacuumed(Seat& seat) {
   if (!std::exchange(seat.vacuums, false)) {
     return;
   }
+  seat.judges = true;
+  seat.tried_at.reset();
   for (auto& [id, other] : seats_) {
     if (same_table(other.facts, seat.facts)) {
       other.table.reset();
     }
   }
+}
+
+/// The first reading after a VACUUM tells whether it helped. If not, something old needs the rows.
+void BatchThrottle::judge_vacuum(Seat& seat, SteadyTime now) {
+  if (!std::exchange(seat.judges, false)) {
+    return;
+  }
+  const bool useless = has_too_many_dead(seat);
+  for (auto& [id, other] : seats_) {
+    if (same_table(other.facts, seat.facts)) {
+      other.useless_at = useless ? std::optional(now) : std::nullopt;
+    }
+  }
+}
+
+bool BatchThrottle::has_too_many_dead(const Seat& seat) {
+  return seat.table && seat.table->dead >= kFewDeadRows &&
+         dead_share(*seat.table) >= seat.facts.vacuum_share;
 }
 
 bool BatchThrottle::somebody_vacuums(const Seat& seat) const {
@@ -262,6 +287,7 @@ void BatchThrottle::read_table(SeatId id, const TableReading& table, SteadyTime 
     seat->second.tried_at = now;
     seat->second.read_at = now;
     seat->second.error.clear();
+    judge_vacuum(seat->second, now);
   }
 }
 
@@ -462,25 +488,23 @@ std::optional<BatchLeave> BatchThrottle::check_autovacuum(const Seat& seat, Stea
               std::min(whole(seat.rests_until - now), kInterval));
 }
 
-std::optional<BatchLeave> BatchThrottle::check_dead_rows(const Seat& seat, SteadyTime /*now*/) {
-  if (!seat.table || seat.table->dead < kFewDeadRows) {
+std::optional<BatchLeave> BatchThrottle::check_dead_rows(const Seat& seat, SteadyTime now) {
+  if (seat.judges) {
+    return wait(WaitReason::dead_rows, "looking at what the VACUUM has left");
+  }
+  if (!has_too_many_dead(seat)) {
     return std::nullopt;
   }
   const TableReading& table = *seat.table;
-  const double share =
-      static_cast<double>(table.dead) / static_cast<double>(std::max<std::uint64_t>(table.live, 1));
-  if (share < seat.facts.vacuum_share) {
-    return std::nullopt;
-  }
-  const bool just_done = table.since_vacuum && *table.since_vacuum < kVacuumAgain;
-  BatchLeave leave = wait(
-      WaitReason::dead_rows,
-      fmt::format("the table has {} dead rows for {} live ones, the limit is {:.0f} %{}",
-                  table.dead,
-                  table.live,
-                  seat.facts.vacuum_share * 100,
-                  just_done ? "; a VACUUM has just not helped, something old needs them" : ""));
-  leave.vacuum_first = !just_done && !somebody_vacuums(seat);
+  const bool useless = seat.useless_at && now - *seat.useless_at < kVacuumAgain;
+  BatchLeave leave =
+      wait(WaitReason::dead_rows,
+           fmt::format("the table has {} dead rows for {} live ones, the limit is {:.0f} %{}",
+                       table.dead,
+                       table.live,
+                       seat.facts.vacuum_share * 100,
+                       useless ? "; a VACUUM has just not helped, something old needs them" : ""));
+  leave.vacuum_first = !useless && !somebody_vacuums(seat);
   return leave;
 }
 

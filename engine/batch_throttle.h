@@ -92,7 +92,6 @@ struct AutovacuumReading {
 struct TableReading {
   std::uint64_t live = 0;
   std::uint64_t dead = 0;
-  std::optional<Milliseconds> since_vacuum;  ///< None: never.
 };
 
 /// What the law has to know of a worker.
@@ -118,7 +117,7 @@ class BatchThrottle {
   static constexpr Milliseconds kYield{1'000};
   /// Below so many dead rows a VACUUM is not worth a wait (our own choice).
   static constexpr std::uint64_t kFewDeadRows = 1'000;
-  /// A VACUUM so short ago that left too many dead rows is not repeated (our own choice).
+  /// After one of ours that left too many dead rows, so long none is tried (our own choice).
   static constexpr Milliseconds kVacuumAgain{60'000};
   /// Weight of the newest commit in their mean (our own choice; about the last ten count).
   static constexpr double kCommitWeight = 0.2;
@@ -181,8 +180,10 @@ class BatchThrottle {
     std::optional<SteadyTime> tried_at;  // table and query
     std::optional<SteadyTime> read_at;
     std::string error;
-    std::optional<TableReading> table;  // none: not known, or a VACUUM has changed it since
-    bool vacuums = false;               // was told to, and has not asked since
+    std::optional<TableReading> table;     // none: not known, or a VACUUM has changed it since
+    bool vacuums = false;                  // was told to, and has not asked since
+    bool judges = false;                   // has done so, and the table was not read since
+    std::optional<SteadyTime> useless_at;  // when a VACUUM was seen to have left too many
     std::optional<bool> query_waits;
     bool cancelled = false;  // and not yet told
     SteadyTime cancelled_at = SteadyTime::min();
@@ -196,6 +197,8 @@ class BatchThrottle {
 
   void note_work(Seat& seat, const BatchWork& done, SteadyTime now);
   void note_vacuumed(Seat& seat);
+  void judge_vacuum(Seat& seat, SteadyTime now);
+  static bool has_too_many_dead(const Seat& seat);
   bool somebody_vacuums(const Seat& seat) const;
   void note_read(BatchSignal signal, SteadyTime now);
   Signal& state_of(BatchSignal signal) { return signals_.at(static_cast<std::size_t>(signal)); }

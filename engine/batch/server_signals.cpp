@@ -144,10 +144,7 @@ std::optional<std::uint64_t> hex_number(std::string_view digits) {
 }  // namespace
 
 const std::string_view kTableStatement = R"(
-SELECT pg_catalog.pg_stat_get_live_tuples(t.oid), pg_catalog.pg_stat_get_dead_tuples(t.oid),
-       (extract(epoch FROM pg_catalog.clock_timestamp() -
-                GREATEST(pg_catalog.pg_stat_get_last_vacuum_time(t.oid),
-                         pg_catalog.pg_stat_get_last_autovacuum_time(t.oid))) * 1000)::bigint
+SELECT pg_catalog.pg_stat_get_live_tuples(t.oid), pg_catalog.pg_stat_get_dead_tuples(t.oid)
   FROM (SELECT $1::oid) AS t (oid))";
 
 std::string_view blocked_statement(int server_version) noexcept {
@@ -168,7 +165,7 @@ std::span<const SignalQuestion> signal_questions() noexcept {
 
 TableReading table_of(const ResultSet& answer) {
   const auto& row = answer.rows.at(0);
-  return {count_of(row[0]), count_of(row[1]), time_of(row[2])};
+  return {count_of(row[0]), count_of(row[1])};
 }
 
 std::optional<bool> query_says_wait(const ResultSet& answer) {

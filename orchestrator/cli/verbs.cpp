@@ -13,9 +13,10 @@ std::span<const VerbSpec> all_verbs() {
       skip_verb(),         hold_add_verb(),       hold_list_verb(),     hold_remove_verb(),
       lock_show_verb(),    lock_release_verb(),   runs_verb(),          backup_verb(),
       backups_list_verb(), backups_verify_verb(), backups_prune_verb(), restore_verb(),
-      stamp_verb(),        repair_verb(),         mark_verb(),          reset_verb(),
-      shell_verb(),        ready_verb(),          doctor_verb(),        config_show_verb(),
-      version_verb()};
+      batches_list_verb(), batches_show_verb(),   batches_pause_verb(), batches_resume_verb(),
+      batches_set_verb(),  batches_run_verb(),    stamp_verb(),         repair_verb(),
+      mark_verb(),         reset_verb(),          shell_verb(),         ready_verb(),
+      doctor_verb(),       config_show_verb(),    version_verb()};
   return kVerbs;
 }
 
