@@ -117,6 +117,12 @@ Exchange BatchSession::exchange(std::span<const Statement> statements, const Pat
   return session_->exchange(statements, limited(patience));
 }
 
+Exchange BatchSession::exchange_unlimited(const OwnedStatement& statement,
+                                          const Patience& patience) {
+  const Statement view = statement.view();
+  return session_->exchange(std::span(&view, 1), patience);
+}
+
 void BatchSession::roll_back(const Patience& patience) {
   if (alive() && session_->in_transaction()) {
     exchange({{"ROLLBACK"}}, {limited(patience).deadline, {}});
