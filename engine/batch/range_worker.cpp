@@ -221,7 +221,8 @@ RangeWorker::Outcome RangeWorker::commit(const Stretch& stretch, std::vector<Own
     }
     if (answer.results[1].affected != 1) {
       session_.roll_back(patience());
-      return taken_over();
+      return look_where_it_stands(
+          {SqlError::Origin::server, "", "the range has moved", "", "", "", 0, {}});
     }
     statements.clear();
   }
@@ -326,12 +327,12 @@ RangeWorker::Outcome RangeWorker::taken_over() {
 RangeWorker::Outcome RangeWorker::after_error(const Exchange& answer) {
   const SqlError& error = *answer.error;
   if (!session_.alive()) {
-    return means_.board.stop().stop_requested() ? Outcome::lost : after_lost_session(error);
+    return means_.board.stop().stop_requested() ? Outcome::lost : look_where_it_stands(error);
   }
   session_.roll_back(patience());
   const bool by_rows = answer.results.size() >= 2 || !postgres();
   if (!by_rows && error.sqlstate == "22012") {
-    return taken_over();
+    return look_where_it_stands(error);
   }
   if (may_pass(error)) {
     return try_later(error);
@@ -363,8 +364,9 @@ RangeWorker::Outcome RangeWorker::try_later(const SqlError& error) {
   return Outcome::again;
 }
 
-/// Only the tenant knows whether the commit happened.
-RangeWorker::Outcome RangeWorker::after_lost_session(const SqlError& lost) {
+/// After a lost session only the tenant knows whether the commit happened; and a server that
+/// crashed may have lost the last commits that it had confirmed (sync_commit=off).
+RangeWorker::Outcome RangeWorker::look_where_it_stands(const SqlError& error) {
   probed_.reset();
   while (++failures_ <= kMostFailures) {
     if (!sit_down()) {
@@ -381,7 +383,7 @@ RangeWorker::Outcome RangeWorker::after_lost_session(const SqlError& lost) {
     session_.roll_back(patience());
     clock().wait_until(clock().now() + pause_after(failures_ - 1), means_.board.stop());
   }
-  fail(lost, fmt::format("after {} tries", failures_));
+  fail(error, fmt::format("after {} tries", failures_));
   return Outcome::lost;
 }
 
@@ -543,7 +545,8 @@ bool RangeWorker::split() {
   upper.owner = range_.owner;
   upper.size = range_.size;
   std::vector<OwnedStatement> statements = means_.tables.split(order_.id, range_, *middle, upper);
-  statements.insert(statements.begin(), {"BEGIN"});
+  // Both workers go by it at once, so a server that crashes must not lose it.
+  statements.insert(statements.begin(), {{"BEGIN"}, {"SET LOCAL synchronous_commit = on"}});
   statements.push_back({"COMMIT"});
   const Exchange answer = session_.exchange(statements, patience());
   if (answer.ok()) {
@@ -554,7 +557,7 @@ bool RangeWorker::split() {
   }
   if (!session_.alive()) {
     halved_into_ = upper.number;
-    return after_lost_session(*answer.error) == Outcome::again;
+    return look_where_it_stands(*answer.error) == Outcome::again;
   }
   session_.roll_back(patience());
   means_.board.cannot_split(range_.number);

@@ -75,7 +75,7 @@ class RangeWorker {
                           std::uint64_t wal) const;
   Outcome taken_over();
   Outcome after_error(const Exchange& answer);
-  Outcome after_lost_session(const SqlError& lost);
+  Outcome look_where_it_stands(const SqlError& error);
   Outcome go_on_from(const std::vector<BatchStatus>& batches);
   Outcome try_later(const SqlError& error);
   bool hunt(Stretch stretch);
