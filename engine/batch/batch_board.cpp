@@ -154,7 +154,9 @@ void BatchBoard::parked(std::uint64_t rows) {
 void BatchBoard::fail(TenantFault fault) {
   {
     const std::lock_guard lock(board_mutex_);
-    fault_ = fault_ ? std::move(fault_) : std::move(fault);
+    if (!fault_) {
+      fault_ = std::move(fault);
+    }
   }
   end();
 }
