@@ -108,7 +108,8 @@ bool RangeWorker::sit_down() {
 }
 
 void RangeWorker::work_range() {
-  while (!range_.done && may_go() && sit_down()) {
+  // Nobody is let go without a place; and a session may be lost while its worker waits.
+  while (!range_.done && sit_down() && may_go() && sit_down()) {
     if (means_.board.split_wanted(range_.number) && !split()) {
       return;
     }
