@@ -178,6 +178,11 @@ BatchJob::MaybeFault BatchJob::claim() {
   if (record.state == BatchRecord::State::done) {
     return std::nullopt;
   }
+  if (record.checksum != order_.checksum) {
+    return fault_of("edited",
+                    "the section is not the one that the batch began with",
+                    "Put the file back as it was, or undo the revision with --from-partial.");
+  }
   const bool alive = !record.owner.empty() &&
                      record.age_seconds < std::chrono::duration<double>(times_.silence).count() &&
                      !is_gone(record.owner);

@@ -69,6 +69,28 @@ TEST_CASE("rows that others write meanwhile are done by the trigger, and it goes
   CHECK(tenant.value("SELECT redone FROM drover_batches") == "0");
 }
 
+TEST_CASE("rows that others move behind the end of the heap are met in a second pass", "[batch]") {
+  const PgTenant tenant;
+  StagedRig rig;
+  const MigrationSet set =
+      line_of({"-- drover: up postgres\n"
+               "CREATE TABLE hits (id uuid PRIMARY KEY, place integer, n integer, filler text);\n"
+               "INSERT INTO hits SELECT gen_random_uuid(), i, 0, repeat('x', 400) FROM "
+               "generate_series(1, 4000) i;\n-- drover: down\nSELECT 1;\n",
+               "-- drover: batch postgres table=hits scan=heap rows=100..100\n"
+               "-- drover: done n > 0\n"
+               "UPDATE hits SET n = n + 1 WHERE {range};\n-- drover: down\nSELECT 1;\n"});
+  rig.governor.on_ask = [&](int time) {
+    if (time == 5) {
+      tenant.sql("UPDATE hits SET filler = filler || 'y' WHERE place > 3000");
+    }
+    return BatchLeave{};
+  };
+  CHECK(told(rig.up(tenant.target(), set)) == "applied");
+  CHECK(counts(tenant) == "4000 x 1");
+  CHECK(tenant.value("SELECT redone FROM drover_batches") == "1");
+}
+
 TEST_CASE("a low id that is committed late is done all the same", "[batch]") {
   const PgTenant tenant;
   StagedRig rig;
