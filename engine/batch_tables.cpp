@@ -267,16 +267,20 @@ OwnedStatement BatchTables::insert_range(const BatchId& id,
 std::vector<OwnedStatement> BatchTables::claim(const BatchId& id,
                                                const std::string& previous,
                                                const std::string& owner) const {
-  return {of_batch(fmt::format("UPDATE {} SET owner = $4, seen_at = {} WHERE {} AND owner = $3",
-                               table("drover_batches"),
-                               now_,
-                               kThis),
-                   id,
-                   {previous, owner}),
-          of_batch(
-              fmt::format("UPDATE {} SET owner = $3 WHERE {}", table("drover_batch_ranges"), kThis),
-              id,
-              {owner})};
+  return {
+      of_batch(fmt::format("UPDATE {} SET owner = $4, seen_at = {} WHERE {} AND owner IN ($3, $4)",
+                           table("drover_batches"),
+                           now_,
+                           kThis),
+               id,
+               {previous, owner}),
+      of_batch(fmt::format("UPDATE {} SET owner = $3 WHERE {} AND EXISTS (SELECT 1 FROM {} b WHERE "
+                           "b.revision = $1 AND b.unit = CAST($2 AS integer) AND b.owner = $3)",
+                           table("drover_batch_ranges"),
+                           kThis,
+                           table("drover_batches")),
+               id,
+               {owner})};
 }
 
 std::vector<OwnedStatement> BatchTables::release(const BatchId& id,

@@ -66,7 +66,7 @@ class BatchTables {
                                     const std::vector<BatchRange>& ranges) const;
 
   /// Takes the batch, with all its ranges, from `previous` (empty: nobody). The first statement
-  /// affects one row, or somebody else was quicker.
+  /// affects one row, or somebody else was quicker. May be sent again.
   std::vector<OwnedStatement> claim(const BatchId& id,
                                     const std::string& previous,
                                     const std::string& owner) const;

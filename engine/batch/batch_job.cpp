@@ -202,6 +202,7 @@ BatchJob::MaybeFault BatchJob::claim() {
     message.push_back(std::move(statement));
   }
   message.push_back({"COMMIT"});
+  claimed_ = true;  // perhaps; to give it back does no harm where it is not
   std::vector<ResultSet> answers;
   if (auto fault = ask(message, "claiming it", answers)) {
     return fault;
@@ -209,7 +210,6 @@ BatchJob::MaybeFault BatchJob::claim() {
   if (answers[1].affected != 1) {
     return held;
   }
-  claimed_ = true;
   return read();
 }
 
@@ -359,13 +359,12 @@ BatchJob::MaybeFault BatchJob::check_table() {
 
 /// Rows that were passed over are tried once more: somebody may have mended them.
 BatchJob::MaybeFault BatchJob::retry_parked(const BatchScript& script) {
-  constexpr std::size_t kMostAtOnce = 1'000;
   if (status_.parked == 0) {
     return std::nullopt;
   }
   std::vector<ResultSet> answers;
   if (auto fault =
-          ask({tables_.read_parked(order_.id, kMostAtOnce)}, "reading parked rows", answers)) {
+          ask({tables_.read_parked(order_.id, status_.parked)}, "reading parked rows", answers)) {
     return fault;
   }
   for (const ParkedKey& parked : decode_parked(answers[0])) {

@@ -70,7 +70,9 @@ std::optional<TenantFault> BatchSession::open_once(const Patience& patience) {
   }
   if (const auto statements = settings(); !statements.empty()) {
     const Exchange answer = exchange(statements, brief);
-    if (!answer.ok()) {
+    if (!answer.ok()) {  // it must not be taken for one that is set up
+      const std::lock_guard lock(session_mutex_);
+      session_.reset();
       return fault_from(*answer.error, "setting up a session");
     }
   }

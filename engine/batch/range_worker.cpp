@@ -170,11 +170,11 @@ std::optional<RangeWorker::Stretch> RangeWorker::stretch_of(std::uint64_t rows) 
 bool RangeWorker::ask(const OwnedStatement& statement,
                       ResultSet& answer,
                       const std::string& doing) {
-  while (sit_down()) {
+  // Not failures_: that a question is answered says nothing of the transaction that comes next.
+  for (int failures = 0; sit_down();) {
     Exchange exchange = session_.exchange({statement}, patience());
     if (exchange.ok()) {
       answer = std::move(exchange.results.front());
-      failures_ = 0;
       return true;
     }
     session_.roll_back(patience());
@@ -182,11 +182,11 @@ bool RangeWorker::ask(const OwnedStatement& statement,
     if (means_.board.stop().stop_requested()) {
       return false;
     }
-    if (!again || ++failures_ > kMostFailures) {
+    if (!again || ++failures > kMostFailures) {
       fail(*exchange.error, doing);
       return false;
     }
-    clock().wait_until(clock().now() + pause_after(failures_), means_.board.stop());
+    clock().wait_until(clock().now() + pause_after(failures - 1), means_.board.stop());
   }
   return false;
 }
@@ -243,6 +243,7 @@ RangeWorker::Outcome RangeWorker::commit(const Stretch& stretch, std::vector<Own
   }
   // Statements of the migration's are guarded as such; all others are ours.
   std::vector<Statement> views;
+  views.reserve(statements.size());
   for (const OwnedStatement& statement : statements) {
     views.push_back(statement.view());
   }

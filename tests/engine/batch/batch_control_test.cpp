@@ -180,6 +180,29 @@ TEST_CASE("a batch that the governor cancels goes on with half the rows", "[batc
   CHECK(rig.governor.rows().front() <= 500);
 }
 
+TEST_CASE("what fails again and again is tried more and more seldom, and not for ever", "[batch]") {
+  const PgTenant tenant;
+  SkippingClock clock;
+  Rig rig;
+  OpenBatchGovernor governor;
+  batch::BatchRunner runner(rig.sessions, clock, governor, {Milliseconds(20), Milliseconds(20)});
+  rig.options.batches = &runner;
+  tenant.sql(
+      "CREATE FUNCTION fails() RETURNS integer LANGUAGE plpgsql AS $$ BEGIN "
+      "RAISE 'never' USING ERRCODE = '40001'; END $$");
+  std::vector<std::string> bodies = counting(3'000, "rows=10..1000");
+  bodies[1].replace(bodies[1].find("n + 1"), 5, "n + fails()");
+  const ApplyOutcome outcome = rig.up(tenant.target(), line_of(bodies));
+  REQUIRE(outcome.fault);
+  CHECK(outcome.fault->kind == "serialization_failure");
+  CHECK_THAT(outcome.fault->message, Catch::Contains("after 31 tries"));
+  const std::vector<Milliseconds> pauses = clock.pauses();
+  REQUIRE(pauses.size() == 30);
+  CHECK(pauses.front() <= Milliseconds(100));
+  CHECK(pauses.back() >= Milliseconds(15'000));
+  CHECK(pauses.back() <= Milliseconds(30'000));
+}
+
 TEST_CASE("a batch that is stopped goes on another time", "[batch]") {
   const PgTenant tenant;
   StagedRig rig;

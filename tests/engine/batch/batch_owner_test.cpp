@@ -120,6 +120,15 @@ TEST_CASE("a fence of a batch's lets its owner pass and nobody else", "[batch]")
   };
   CHECK(answer(tables.hold(id, "me")) == "passes");
   CHECK(answer(tables.hold(id, "you")) == "22012");
+  const auto claimed = [&](const std::string& from, const std::string& by) {
+    return session.send(tables.claim(id, from, by)).results[0].affected;
+  };
+  CHECK(claimed("nobody", "you") == 0);
+  CHECK(tenant.value("SELECT owner FROM drover_batch_ranges") == "me");
+  CHECK(claimed("me", "me too") == 1);
+  CHECK(claimed("me", "me too") == 1);  // a commit that nobody saw
+  CHECK(tenant.value("SELECT owner FROM drover_batch_ranges") == "me too");
+  CHECK(claimed("me too", "me") == 1);
   BatchRange range;
   range.number = 1;
   range.cursor = BatchKey{"5"};
