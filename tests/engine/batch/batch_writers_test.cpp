@@ -91,6 +91,54 @@ TEST_CASE("rows that others move behind the end of the heap are met in a second 
   CHECK(tenant.value("SELECT redone FROM drover_batches") == "1");
 }
 
+TEST_CASE("the trigger does rows that others write on SQLite as well, and goes", "[batch]") {
+  const FileTenant tenant;
+  StagedRig rig;
+  const MigrationSet set =
+      line_of(counting(2'000, "trigger=sync rows=100..100", "-- drover: done n > 0\n"));
+  const std::string triggers = "SELECT count(*) FROM sqlite_master WHERE type = 'trigger'";
+  rig.governor.on_ask = [&](int time) {
+    if (time == 5) {
+      CHECK(tenant.value(triggers) == "2");
+      tenant.sql("INSERT INTO hits VALUES (-1, 0), (3000, 0)");
+      tenant.sql("UPDATE hits SET n = 0 WHERE id IN (1, 1999)");
+    }
+    return BatchLeave{};
+  };
+  CHECK(told(rig.up(tenant.target(), set)) == "applied");
+  CHECK(counts(tenant) == "2002 x 1");
+  CHECK(tenant.value(triggers) == "0");
+  CHECK(tenant.value("SELECT redone FROM drover_batches") == "0");
+}
+
+TEST_CASE("the trigger is on every partition, and on those that come later", "[batch]") {
+  const PgTenant tenant;
+  StagedRig rig;
+  const MigrationSet set =
+      line_of({"-- drover: up postgres\n"
+               "CREATE TABLE hits (id bigint PRIMARY KEY, n integer NOT NULL) PARTITION BY RANGE "
+               "(id);\n"
+               "CREATE TABLE hits_low PARTITION OF hits FOR VALUES FROM (0) TO (1000);\n"
+               "CREATE TABLE hits_high PARTITION OF hits FOR VALUES FROM (1000) TO (5000);\n"
+               "INSERT INTO hits SELECT i, 0 FROM generate_series(1, 2000) i;\n"
+               "-- drover: down\nSELECT 1;\n",
+               "-- drover: batch table=hits trigger=sync rows=100..100\n"
+               "-- drover: done n > 0\n"
+               "UPDATE hits SET n = n + 1 WHERE {range};\n-- drover: down\nSELECT 1;\n"});
+  rig.governor.on_ask = [&](int time) {
+    if (time == 5) {
+      tenant.sql("CREATE TABLE hits_later PARTITION OF hits FOR VALUES FROM (5000) TO (9000)");
+      tenant.sql("INSERT INTO hits VALUES (0, 0), (4000, 0), (6000, 0)");
+      tenant.sql("UPDATE hits SET n = 0 WHERE id IN (1, 1999)");
+    }
+    return BatchLeave{};
+  };
+  CHECK(told(rig.up(tenant.target(), set)) == "applied");
+  CHECK(counts(tenant) == "2003 x 1");
+  CHECK(tenant.value("SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'drover_sync%' AND "
+                     "tgrelid IN ('hits'::regclass, 'hits_later'::regclass)") == "0");
+}
+
 TEST_CASE("a low id that is committed late is done all the same", "[batch]") {
   const PgTenant tenant;
   StagedRig rig;
