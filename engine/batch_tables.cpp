@@ -312,6 +312,14 @@ OwnedStatement BatchTables::hold(const BatchId& id, const std::string& owner) co
   return of_batch(dialect_ == Dialect::postgres ? raising(update) : std::move(update), id, {owner});
 }
 
+OwnedStatement BatchTables::check_all_done(const BatchId& id) const {
+  return of_batch(fmt::format("SELECT 1 / CASE WHEN pg_catalog.count(*) = 0 THEN 1 ELSE 0 END "
+                              "FROM {} WHERE {} AND NOT done",
+                              table("drover_batch_ranges"),
+                              kThis),
+                  id);
+}
+
 OwnedStatement BatchTables::advance(const BatchId& id,
                                     const BatchRange& range,
                                     const BatchAdvance& by) const {

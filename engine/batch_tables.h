@@ -79,6 +79,10 @@ class BatchTables {
   /// and SQLite affects no row.
   OwnedStatement hold(const BatchId& id, const std::string& owner) const;
 
+  /// Fails, by raising 22012, where a range is not done. PostgreSQL only: a server that crashes may
+  /// lose commits that were seen.
+  OwnedStatement check_all_done(const BatchId& id) const;
+
   /// The fence of a range. As hold(); PostgreSQL answers a BatchMark.
   OwnedStatement advance(const BatchId& id, const BatchRange& range, const BatchAdvance& by) const;
 

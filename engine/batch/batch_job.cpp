@@ -55,8 +55,10 @@ std::optional<TenantFault> BatchJob::run() {
     fault = retry_parked(script);
     for (bool whole = false; !fault && !whole;) {
       fault = pass(script, whole);
+      if (!fault && whole) {
+        fault = finish(script, whole);
+      }
     }
-    fault = fault ? std::move(fault) : finish(script);
   }
   if (fault) {
     release();
@@ -590,7 +592,9 @@ BatchJob::MaybeFault BatchJob::send_again(const std::vector<BatchRange>& ranges)
   return fault ? std::move(fault) : read();
 }
 
-BatchJob::MaybeFault BatchJob::finish(const BatchScript& script) {
+/// The end is noted by a transaction that sees all ranges done, and waits for the disk: what it saw
+/// is then safe as well. `whole` is false afterwards where something is left to do.
+BatchJob::MaybeFault BatchJob::finish(const BatchScript& script, bool& whole) {
   if (status_.parked > 0) {
     TenantFault parked = fault_of(
         "batch_rows_parked",
@@ -601,15 +605,25 @@ BatchJob::MaybeFault BatchJob::finish(const BatchScript& script) {
     return parked;
   }
   std::vector<OwnedStatement> statements;
+  if (order_.target.dialect == Dialect::postgres) {
+    statements.push_back(tables_.check_all_done(order_.id));
+  }
   if (order_.section.batch.sync_trigger) {
-    statements = script.drop_trigger(order_.id, order_.target.schema);
+    for (OwnedStatement& statement : script.drop_trigger(order_.id, order_.target.schema)) {
+      statements.push_back(std::move(statement));
+    }
   }
   statements.push_back(tables_.set_state(order_.id, BatchRecord::State::done));
   auto fault = tell_as_owner(statements, "noting its end");
-  if (fault && fault->kind == "batch_taken_over") {  // or our commit happened, unseen
-    auto unread = read();
-    return unread || status_.record.state != BatchRecord::State::done ? std::move(fault)
-                                                                      : std::nullopt;
+  if (!fault || fault->kind != "batch_taken_over" || read()) {
+    return fault;
+  }
+  if (status_.record.state == BatchRecord::State::done) {
+    return std::nullopt;  // our commit had happened, unseen
+  }
+  if (status_.record.owner == owner_) {
+    whole = false;  // the server crashed, and lost what it had confirmed
+    return std::nullopt;
   }
   return fault;
 }

@@ -52,7 +52,7 @@ class BatchJob {
                           std::uint64_t& count,
                           std::string& first);
   MaybeFault send_again(const std::vector<BatchRange>& ranges);
-  MaybeFault finish(const BatchScript& script);
+  MaybeFault finish(const BatchScript& script, bool& whole);
   MaybeFault read();
   void release();
 

@@ -179,5 +179,32 @@ TEST_CASE("a server that crashes at random counts every row once", "[batch]") {
   }
 }
 
+TEST_CASE("a batch is not done when the server loses its last transactions at its end", "[batch]") {
+  constexpr int kRows = 1'000;
+  PgClusterOptions options;
+  options.settings = {"wal_writer_delay=10s"};
+  PgCluster own(options);
+  own.create_database(kDatabase);
+  int crashed = 0;
+  ToldSessions sessions([&](std::span<const Statement> statements) {
+    const bool ends = std::any_of(statements.begin(), statements.end(), [](const Statement& one) {
+      return std::find(one.params.begin(), one.params.end(), "done") != one.params.end();
+    });
+    if (ends && ++crashed == 1) {
+      own.stop(PgCluster::Stop::immediate);
+      own.start();
+    }
+  });
+  BatchRig rig;
+  batch::BatchRunner runner(sessions, rig.real_clock, rig.governor);
+  rig.options.batches = &runner;
+  const Target target = own.target(kDatabase, "public");
+  CHECK(told(rig.up(target, line_of(counting(kRows, "rows=100..100")))) == "applied");
+  CHECK(crashed >= 2);
+  CHECK(own.value(kDatabase, "SELECT count(*) FROM hits WHERE n = 1") == std::to_string(kRows));
+  CHECK(own.value(kDatabase, "SELECT sum(rows_seen) FROM drover_batch_ranges") ==
+        std::to_string(kRows));
+}
+
 }  // namespace
 }  // namespace drover::engine::test

@@ -35,52 +35,16 @@ void mend(const FileTenant& tenant) {
   tenant.sql("DROP TABLE old");
 }
 
-/// Counts the transactions of workers, whatever becomes of them.
-class CountingSession final : public Session {
- public:
-  CountingSession(std::unique_ptr<Session> inner, std::atomic<int>& tries)
-      : inner_(std::move(inner)), tries_(tries) {}
-
-  Dialect dialect() const noexcept override { return inner_->dialect(); }
-  const SessionInfo& info() const noexcept override { return inner_->info(); }
-  Exchange exchange(std::span<const Statement> statements, const Patience& patience) override {
-    tries_ += std::any_of(statements.begin(), statements.end(), [](const Statement& one) {
-      return one.author == Author::migration && one.sql.starts_with("UPDATE hits");
-    });
-    return inner_->exchange(statements, patience);
-  }
-  bool alive() const noexcept override { return inner_->alive(); }
-  bool in_transaction() const noexcept override { return inner_->in_transaction(); }
-  void cancel() noexcept override { inner_->cancel(); }
-
- private:
-  std::unique_ptr<Session> inner_;
-  std::atomic<int>& tries_;
-};
-
-class CountingSessions final : public SessionFactory {
- public:
-  OpenResult open(const Target& target,
-                  const OpenOptions& options,
-                  const Patience& patience) override {
-    OpenResult opened = inner_.open(target, options, patience);
-    if (opened.session) {
-      opened.session = std::make_unique<CountingSession>(std::move(opened.session), tries);
-    }
-    return opened;
-  }
-
-  std::atomic<int> tries = 0;
-
- private:
-  Sessions inner_;
-};
-
-/// A rig that counts how often its batches are tried.
+/// A rig that counts how often its batches are tried, whatever becomes of it.
 struct CountingRig : BatchRig {
   CountingRig() { options.batches = &counted; }
 
-  CountingSessions counting;
+  std::atomic<int> tries = 0;
+  ToldSessions counting{[this](std::span<const Statement> statements) {
+    tries += std::any_of(statements.begin(), statements.end(), [](const Statement& one) {
+      return one.author == Author::migration && one.sql.starts_with("UPDATE hits");
+    });
+  }};
   batch::BatchRunner counted{counting, real_clock, governor};
 };
 
@@ -99,7 +63,7 @@ TEMPLATE_TEST_CASE("one row among 4,096 is found in few tries, wherever it lies"
     CHECK(outcome.fault->kind == "constraint_violated");
     CHECK_THAT(outcome.fault->message, Catch::Contains(fmt::format("(row ({}))", bad)));
     CHECK(to_string(outcome.fault->place) == "migrations/0002_test.sql:3:1");
-    CHECK(rig.counting.tries <= kMostTries);
+    CHECK(rig.tries <= kMostTries);
     CHECK(tenant.value("SELECT count(*) FROM hits WHERE n = 1") == std::to_string(bad - 1));
     CHECK_THAT(tenant.value("SELECT last_error FROM drover_batch_ranges"),
                Catch::Contains(fmt::format("(row ({}))", bad)));
@@ -136,7 +100,7 @@ TEMPLATE_TEST_CASE("rows that are parked are passed, and tried again when the ba
       CHECK(tenant.value("SELECT sum(rows_changed) FROM drover_batch_ranges") == "4092");
       CHECK(tenant.value("SELECT count(*) FROM drover_batch_parked") == "4");
       CHECK(tenant.value("SELECT redone FROM drover_batches") == "0");
-      CHECK(rig.counting.tries <= 4 * kMostTries);
+      CHECK(rig.tries <= 4 * kMostTries);
     }
     CHECK(tenant.value("SELECT min(message) FROM drover_batch_parked").size() > 10);
     if (tenant.target().dialect == Dialect::postgres) {
@@ -187,7 +151,7 @@ TEST_CASE("what is wrong with every row is not looked for in one", "[batch]") {
   const ApplyOutcome outcome = rig.up(target, line_of(bodies));
   REQUIRE(outcome.fault);
   CHECK(outcome.fault->kind == "permission_denied");
-  CHECK(rig.counting.tries <= 1);
+  CHECK(rig.tries <= 1);
   CHECK(tenant.value("SELECT count(*) FROM drover_batch_parked") == "0");
 }
 
