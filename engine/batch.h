@@ -47,7 +47,8 @@ struct BatchPath {
   Scan scan = Scan::key;
   std::string table;                 ///< Qualified and quoted.
   std::int64_t table_oid = 0;        ///< PostgreSQL; another one later is another table.
-  std::vector<std::string> columns;  ///< Of the key, quoted. Of a heap: ctid.
+  std::vector<std::string> columns;  ///< Of the key, quoted. Of a heap: ctid, and a key is a page,
+                                     ///< or a page and a row of it.
   std::vector<std::string> types;    ///< PostgreSQL: of each column, as a cast takes them.
   bool descending = false;
 };

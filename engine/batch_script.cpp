@@ -1,5 +1,7 @@
 #include "engine/batch_script.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -15,9 +17,10 @@ constexpr std::string_view kRow = "k.";
 
 constexpr std::size_t kRangeSize = std::string_view("{range}").size();
 
-/// The page behind the one that `key` names: where a range of pages begins, or no longer is.
-std::string behind_page(const BatchKey& key) {
-  return fmt::format("({},0)", integer_of(key.front()) + 1);
+/// Where what is behind `key` begins in a heap: `key` is a page, or a page and a row of it.
+std::string behind(const BatchKey& key) {
+  return key.size() == 1 ? fmt::format("({},0)", integer_of(key[0]) + 1)
+                         : fmt::format("({},{})", key[0], integer_of(key[1]) + 1);
 }
 
 /// The last name of "a"."b", with its quotes.
@@ -52,6 +55,25 @@ BatchScript::BatchScript(Dialect dialect, const Section& section, BatchPath path
 
 std::string BatchScript::readable(const BatchKey& key) {
   return fmt::format("({})", fmt::join(key, ", "));
+}
+
+std::optional<BatchKey> BatchScript::key_in(const ResultSet& answer,
+                                            std::size_t first_column) const {
+  if (answer.rows.empty()) {
+    return std::nullopt;
+  }
+  const std::vector<SqlValue>& row = answer.rows.front();
+  BatchKey key;
+  std::transform(row.begin() + static_cast<std::ptrdiff_t>(first_column),
+                 row.end(),
+                 std::back_inserter(key),
+                 text_of);
+  if (heap() && key.front().starts_with('(')) {  // "(17,3)"
+    const std::string& place = key.front();
+    const std::size_t comma = place.find(',');
+    return BatchKey{place.substr(1, comma - 1), place.substr(comma + 1, place.size() - comma - 2)};
+  }
+  return key;
 }
 
 std::string BatchScript::table_of(const std::string& part) const {
@@ -89,7 +111,7 @@ BatchScript::Bounds BatchScript::bounds(const std::optional<BatchKey>& from,
   if (heap()) {
     for (const auto& [key, comparison] : {std::pair(from, ">="), std::pair(to, "<")}) {
       if (key) {
-        bounds.params.emplace_back(behind_page(*key));
+        bounds.params.emplace_back(behind(*key));
         add(fmt::format("{}ctid {} ${}::tid", qualifier, comparison, bounds.params.size()));
       }
     }
@@ -105,22 +127,22 @@ BatchScript::Bounds BatchScript::bounds(const std::optional<BatchKey>& from,
   return bounds;
 }
 
-std::string BatchScript::columns_as_text() const {
+std::string BatchScript::columns_as_text(std::string_view qualifier) const {
   std::string list;
   for (const std::string& column : path_.columns) {
     list += list.empty() ? "" : ", ";
-    list += postgres() ? fmt::format("{}{}::text", kRow, column)
-                       : fmt::format("quote({}{})", kRow, column);
+    list += postgres() ? fmt::format("{}{}::text", qualifier, column)
+                       : fmt::format("quote({}{})", qualifier, column);
   }
   return list;
 }
 
-std::string BatchScript::order(bool backwards) const {
+std::string BatchScript::order(bool backwards, std::string_view qualifier) const {
   std::string list;
   for (const std::string& column : path_.columns) {
     list += fmt::format("{}{}{}{}",
                         list.empty() ? "" : ", ",
-                        kRow,
+                        qualifier,
                         column,
                         path_.descending != backwards ? " DESC" : "");
   }
@@ -151,7 +173,12 @@ OwnedStatement BatchScript::work(const std::string& part,
 
 OwnedStatement BatchScript::work_one(const std::string& part, const BatchKey& key) const {
   Bounds range;
-  range.condition = compare("=", key, qualifier(), range.params);
+  if (heap()) {
+    range.condition = qualifier() + "ctid = $1::tid";
+    range.params = {fmt::format("({})", fmt::join(key, ","))};
+  } else {
+    range.condition = compare("=", key, qualifier(), range.params);
+  }
   return work_where(part, std::move(range));
 }
 
@@ -177,10 +204,10 @@ OwnedStatement BatchScript::probe(const std::string& part,
                                   std::uint64_t rows) const {
   Bounds range = bounds(from, end, std::string(kRow));
   return {fmt::format("SELECT {} FROM {} AS k WHERE {} ORDER BY {} LIMIT 1 OFFSET {}",
-                      columns_as_text(),
+                      columns_as_text(kRow),
                       table_of(part),
                       range.condition,
-                      order(false),
+                      order(false, kRow),
                       rows - 1),
           std::move(range.params)};
 }
@@ -201,9 +228,9 @@ OwnedStatement BatchScript::last(const std::string& part) const {
         {table_of(part)}};
   }
   return {fmt::format("SELECT {} FROM {} AS k ORDER BY {} LIMIT 1",
-                      columns_as_text(),
+                      columns_as_text(kRow),
                       table_of(part),
-                      order(true))};
+                      order(true, kRow))};
 }
 
 OwnedStatement BatchScript::middle(const std::string& part,
@@ -219,26 +246,26 @@ OwnedStatement BatchScript::middle(const std::string& part,
                   table_of(part),
                   percent,
                   range.condition,
-                  columns_as_text(),
-                  order(false)),
+                  columns_as_text(kRow),
+                  order(false, kRow)),
       std::move(range.params)};
 }
 
 OwnedStatement BatchScript::undone(const std::string& part,
                                    const std::optional<BatchKey>& from,
                                    const BatchKey& to) const {
-  Bounds range = bounds(from, to, qualifier());
-  std::string first;
-  for (const std::string& column : path_.columns) {
-    first += fmt::format(", min({}{}{})", qualifier(), column, postgres() ? "::text" : "");
-  }
-  return {fmt::format("SELECT count(*){} FROM {}{} WHERE {} AND ({}) IS NOT TRUE{}",
-                      heap() ? ", min(ctid::text)" : first,
-                      table_of(part),
+  const std::string table = table_of(part);
+  const std::string qualified = options_.called.empty() ? table + "." : qualifier();
+  Bounds range = bounds(from, to, qualified);
+  return {fmt::format("SELECT count(*) OVER (), {} FROM {}{} WHERE {} AND ({}) IS NOT TRUE{} "
+                      "ORDER BY {} LIMIT 1",
+                      columns_as_text(qualified),
+                      table,
                       options_.called.empty() ? "" : " AS " + options_.called,
                       range.condition,
                       options_.done,
-                      options_.where.empty() ? "" : fmt::format(" AND ({})", options_.where)),
+                      options_.where.empty() ? "" : fmt::format(" AND ({})", options_.where),
+                      order(false, qualified)),
           std::move(range.params)};
 }
 

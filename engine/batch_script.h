@@ -64,8 +64,8 @@ class BatchScript {
                         const BatchKey& end,
                         double percent) const;
 
-  /// How many rows above `from` up to `to` are not done, and the first of their keys (NULLs when
-  /// there are none). Only where the section says what done means.
+  /// How many rows above `from` up to `to` are not done, and the first of their keys; no row when
+  /// there are none. Only where the section says what done means.
   OwnedStatement undone(const std::string& part,
                         const std::optional<BatchKey>& from,
                         const BatchKey& to) const;
@@ -81,6 +81,10 @@ class BatchScript {
   /// holds Drover's tables.
   std::vector<OwnedStatement> make_trigger(const BatchId& id, const std::string& schema) const;
   std::vector<OwnedStatement> drop_trigger(const BatchId& id, const std::string& schema) const;
+
+  /// The key in the first row of an answer to probe(), last() or middle(), or behind the count in
+  /// one to undone(); none where there is no row.
+  std::optional<BatchKey> key_in(const ResultSet& answer, std::size_t first_column = 0) const;
 
   /// A key's values as people read them: (17, 'x').
   static std::string readable(const BatchKey& key);
@@ -98,8 +102,8 @@ class BatchScript {
                       const BatchKey& key,
                       const std::string& qualifier,
                       std::vector<SqlValue>& params) const;
-  std::string columns_as_text() const;
-  std::string order(bool backwards) const;
+  std::string columns_as_text(std::string_view qualifier) const;
+  std::string order(bool backwards, std::string_view qualifier) const;
   std::string statement_with(const std::string& part, const std::string& condition) const;
   std::string table_of(const std::string& part) const;
   std::string qualifier() const;

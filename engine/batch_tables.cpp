@@ -24,6 +24,12 @@ SqlValue key_or_null(const std::optional<BatchKey>& key) {
   return key ? SqlValue(text_of_key(*key)) : std::nullopt;
 }
 
+/// `update`, which fails where it changes nothing.
+std::string raising(const std::string& update) {
+  return fmt::format("WITH moved AS ({} RETURNING 1) SELECT 1 / pg_catalog.count(*) FROM moved",
+                     update);
+}
+
 std::optional<BatchKey> key_of(const SqlValue& value) {
   return value ? std::optional(key_in(*value)) : std::nullopt;
 }
@@ -231,20 +237,23 @@ std::vector<OwnedStatement> BatchTables::begin(const BatchRecord& record,
        text_of_key(path.types),
        number(record.estimated_rows)})};
   for (const BatchRange& range : ranges) {
-    statements.push_back(insert_range(record.id, range));
+    statements.push_back(insert_range(record.id, range, " ON CONFLICT DO NOTHING"));
   }
   return statements;
 }
 
-OwnedStatement BatchTables::insert_range(const BatchId& id, const BatchRange& range) const {
+OwnedStatement BatchTables::insert_range(const BatchId& id,
+                                         const BatchRange& range,
+                                         std::string_view on_conflict) const {
   const std::string_view no = dialect_ == Dialect::postgres ? "false" : "0";
   // $3 number, $4 part, $5 first, $6 cursor, $7 end, $8 owner, $9 size
   return of_batch(
       fmt::format(
           "INSERT INTO {} VALUES ($1, CAST($2 AS integer), CAST($3 AS integer), $4, $5, $6, "
-          "$7, $8, {}, 0, 0, 0, 0, CAST($9 AS bigint), 0, 0, 0, '', '')",
+          "$7, $8, {}, 0, 0, 0, 0, CAST($9 AS bigint), 0, 0, 0, '', ''){}",
           table("drover_batch_ranges"),
-          no),
+          no,
+          on_conflict),
       id,
       {std::to_string(range.number),
        range.part,
@@ -258,16 +267,20 @@ OwnedStatement BatchTables::insert_range(const BatchId& id, const BatchRange& ra
 std::vector<OwnedStatement> BatchTables::claim(const BatchId& id,
                                                const std::string& previous,
                                                const std::string& owner) const {
-  return {of_batch(fmt::format("UPDATE {} SET owner = $4, seen_at = {} WHERE {} AND owner = $3",
-                               table("drover_batches"),
-                               now_,
-                               kThis),
-                   id,
-                   {previous, owner}),
-          of_batch(
-              fmt::format("UPDATE {} SET owner = $3 WHERE {}", table("drover_batch_ranges"), kThis),
-              id,
-              {owner})};
+  return {
+      of_batch(fmt::format("UPDATE {} SET owner = $4, seen_at = {} WHERE {} AND owner IN ($3, $4)",
+                           table("drover_batches"),
+                           now_,
+                           kThis),
+               id,
+               {previous, owner}),
+      of_batch(fmt::format("UPDATE {} SET owner = $3 WHERE {} AND EXISTS (SELECT 1 FROM {} b WHERE "
+                           "b.revision = $1 AND b.unit = CAST($2 AS integer) AND b.owner = $3)",
+                           table("drover_batch_ranges"),
+                           kThis,
+                           table("drover_batches")),
+               id,
+               {owner})};
 }
 
 std::vector<OwnedStatement> BatchTables::release(const BatchId& id,
@@ -293,12 +306,26 @@ OwnedStatement BatchTables::sign_of_life(const BatchId& id, const std::string& o
       {owner});
 }
 
+OwnedStatement BatchTables::hold(const BatchId& id, const std::string& owner) const {
+  std::string update = fmt::format(
+      "UPDATE {} SET seen_at = {} WHERE {} AND owner = $3", table("drover_batches"), now_, kThis);
+  return of_batch(dialect_ == Dialect::postgres ? raising(update) : std::move(update), id, {owner});
+}
+
+OwnedStatement BatchTables::check_all_done(const BatchId& id) const {
+  return of_batch(fmt::format("SELECT 1 / CASE WHEN pg_catalog.count(*) = 0 THEN 1 ELSE 0 END "
+                              "FROM {} WHERE {} AND NOT done",
+                              table("drover_batch_ranges"),
+                              kThis),
+                  id);
+}
+
 OwnedStatement BatchTables::advance(const BatchId& id,
                                     const BatchRange& range,
                                     const BatchAdvance& by) const {
   const bool postgres = dialect_ == Dialect::postgres;
   // $3 number, $4 owner, $5 to, $6 done, $7 seen, $8 changed, $9 size, $10 wal, $11 busy,
-  // $12 waited, $13 cursor as it must be
+  // $12 waited, $13 cursor and $14 end as they must be
   std::string update = fmt::format(
       "UPDATE {} SET cursor_key = $5, done = CAST($6 AS {}), "
       "rows_seen = rows_seen + CAST($7 AS bigint), rows_changed = rows_changed + CAST($8 AS "
@@ -307,7 +334,7 @@ OwnedStatement BatchTables::advance(const BatchId& id,
       "bigint), "
       "busy_ms = busy_ms + CAST($11 AS bigint), waited_ms = waited_ms + CAST($12 AS bigint), "
       "waiting = '', last_error = '' WHERE {} AND number = CAST($3 AS integer) AND owner = $4 AND "
-      "NOT done AND cursor_key IS {} $13",
+      "NOT done AND cursor_key IS {} $13 AND end_key = $14",
       table("drover_batch_ranges"),
       postgres ? "boolean" : "integer",
       kThis,
@@ -331,7 +358,8 @@ OwnedStatement BatchTables::advance(const BatchId& id,
                    number(by.wal_bytes),
                    std::to_string(by.busy.count()),
                    std::to_string(by.waited.count()),
-                   key_or_null(range.cursor)});
+                   key_or_null(range.cursor),
+                   text_of_key(range.end)});
 }
 
 OwnedStatement BatchTables::add_counts(const BatchId& id,
@@ -381,10 +409,15 @@ OwnedStatement BatchTables::failed(const BatchId& id,
 
 OwnedStatement BatchTables::park(const BatchId& id, const ParkedKey& parked) const {
   constexpr std::size_t kMost = 400;
-  return of_batch(fmt::format("INSERT INTO {} VALUES ($1, CAST($2 AS integer), "
-                              "CAST($3 AS integer), $4, $5, $6, {})",
+  const bool postgres = dialect_ == Dialect::postgres;
+  return of_batch(fmt::format("INSERT INTO {0} SELECT $1{2}, CAST($2 AS integer), "
+                              "CAST($3 AS integer), $4{3}, $5{2}, $6{2}, {1} WHERE NOT EXISTS ("
+                              "SELECT 1 FROM {0} WHERE {4} AND key = $4{3})",
                               table("drover_batch_parked"),
-                              now_),
+                              now_,
+                              postgres ? "::varchar" : "",
+                              postgres ? "::text" : "",
+                              kThis),
                   id,
                   {std::to_string(parked.range),
                    text_of_key(parked.key),
@@ -396,30 +429,29 @@ std::vector<OwnedStatement> BatchTables::split(const BatchId& id,
                                                const BatchRange& range,
                                                const BatchKey& middle,
                                                const BatchRange& upper) const {
-  const std::string_view same = dialect_ == Dialect::postgres ? "IS NOT DISTINCT FROM" : "IS";
-  return {of_batch(fmt::format("UPDATE {} SET end_key = $5 WHERE {} AND "
-                               "number = CAST($3 AS integer) AND owner = $4 AND NOT done AND "
-                               "end_key = $6 AND cursor_key {} $7",
-                               table("drover_batch_ranges"),
-                               kThis,
-                               same),
+  // $3 number, $4 owner, $5 new end, $6 old end, $7 cursor
+  return {of_batch(raising(fmt::format("UPDATE {} SET end_key = $5 WHERE {} AND "
+                                       "number = CAST($3 AS integer) AND owner = $4 AND NOT done "
+                                       "AND end_key = $6 AND cursor_key IS NOT DISTINCT FROM $7",
+                                       table("drover_batch_ranges"),
+                                       kThis)),
                    id,
                    {std::to_string(range.number),
                     range.owner,
                     text_of_key(middle),
                     text_of_key(range.end),
                     key_or_null(range.cursor)}),
-          insert_range(id, upper)};
+          insert_range(id, upper, "")};
 }
 
 OwnedStatement BatchTables::reopen(const BatchId& id, const BatchRange& range) const {
-  return of_batch(fmt::format("UPDATE {} SET cursor_key = first_key, done = {} WHERE {} AND "
-                              "number = CAST($3 AS integer) AND owner = $4",
+  return of_batch(fmt::format("UPDATE {} SET cursor_key = first_key, end_key = $5, done = {} "
+                              "WHERE {} AND number = CAST($3 AS integer) AND owner = $4",
                               table("drover_batch_ranges"),
                               dialect_ == Dialect::postgres ? "false" : "0",
                               kThis),
                   id,
-                  {std::to_string(range.number), range.owner});
+                  {std::to_string(range.number), range.owner, text_of_key(range.end)});
 }
 
 OwnedStatement BatchTables::unpark(const BatchId& id, const BatchKey& key) const {

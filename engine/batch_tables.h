@@ -6,9 +6,10 @@
 /// drover_batch_parked one for each key that the statement could not be run for. Their layout is in
 /// batch_layout.cpp.
 ///
-/// advance() is the fence of a batch: it moves a range's cursor from where its owner believes it to
-/// be, in the transaction of the rows, and fails for anybody else. A process that was frozen and
-/// thaws, or whose commit happened unseen, can so never change a range twice.
+/// advance() is the fence of a range: it moves the cursor from where its owner believes it to be,
+/// in the transaction of the rows, and fails for anybody else. A process that was frozen and thaws,
+/// or whose commit happened unseen, can so never change a range twice. hold() is the same for what
+/// concerns the batch as a whole.
 ///
 /// Thread safety: immutable; values. Nothing here throws.
 
@@ -60,12 +61,12 @@ class BatchTables {
   std::vector<OwnedStatement> read() const;
   OwnedStatement read_parked(const BatchId& id, std::size_t limit) const;
 
-  /// The path is found and the ends are fixed: from here on it runs. Affects a row each time.
+  /// The path is found and the ends are fixed: from here on it runs. Does nothing the second time.
   std::vector<OwnedStatement> begin(const BatchRecord& record,
                                     const std::vector<BatchRange>& ranges) const;
 
   /// Takes the batch, with all its ranges, from `previous` (empty: nobody). The first statement
-  /// affects one row, or somebody else was quicker.
+  /// affects one row, or somebody else was quicker. May be sent again.
   std::vector<OwnedStatement> claim(const BatchId& id,
                                     const std::string& previous,
                                     const std::string& owner) const;
@@ -74,7 +75,15 @@ class BatchTables {
   /// A sign of life; answers the control columns, or no row where the batch is another's now.
   OwnedStatement sign_of_life(const BatchId& id, const std::string& owner) const;
 
-  /// The fence. PostgreSQL: raises 22012, and answers a BatchMark. SQLite: affects no row.
+  /// Locks the batch for a transaction of its owner's. For anybody else, PostgreSQL raises 22012,
+  /// and SQLite affects no row.
+  OwnedStatement hold(const BatchId& id, const std::string& owner) const;
+
+  /// Fails, by raising 22012, where a range is not done. PostgreSQL only: a server that crashes may
+  /// lose commits that were seen.
+  OwnedStatement check_all_done(const BatchId& id) const;
+
+  /// The fence of a range. As hold(); PostgreSQL answers a BatchMark.
   OwnedStatement advance(const BatchId& id, const BatchRange& range, const BatchAdvance& by) const;
 
   /// Keeps counts for which no transaction comes any more. Best effort.
@@ -84,15 +93,17 @@ class BatchTables {
 
   OwnedStatement waits(const BatchId& id, const BatchRange& range, const std::string& why) const;
   OwnedStatement failed(const BatchId& id, const BatchRange& range, const std::string& why) const;
+  /// Keeps the key, unless it is kept already.
   OwnedStatement park(const BatchId& id, const ParkedKey& parked) const;
 
-  /// `range` ends at `middle` from now on, and `upper` takes what is above. Affects a row each.
+  /// `range` ends at `middle` from now on, and `upper` takes what is above. The first statement
+  /// raises 22012 where the range is not as we believe. PostgreSQL only.
   std::vector<OwnedStatement> split(const BatchId& id,
                                     const BatchRange& range,
                                     const BatchKey& middle,
                                     const BatchRange& upper) const;
 
-  /// Sends `range` through the table again, after a check that failed.
+  /// Sends `range` through the table again, up to its end, after a check that failed.
   OwnedStatement reopen(const BatchId& id, const BatchRange& range) const;
   OwnedStatement unpark(const BatchId& id, const BatchKey& key) const;
 
@@ -103,7 +114,9 @@ class BatchTables {
   std::string table(std::string_view name) const;
 
  private:
-  OwnedStatement insert_range(const BatchId& id, const BatchRange& range) const;
+  OwnedStatement insert_range(const BatchId& id,
+                              const BatchRange& range,
+                              std::string_view on_conflict) const;
   OwnedStatement of_batch(std::string sql,
                           const BatchId& id,
                           std::vector<SqlValue> more = {}) const;

@@ -119,6 +119,11 @@ bool BatchBoard::may_work(unsigned worker) const {
   return worker < allowed_;
 }
 
+unsigned BatchBoard::workers() const {
+  const std::lock_guard lock(board_mutex_);
+  return allowed_;
+}
+
 void BatchBoard::set_control(const BatchControl& control) {
   const std::lock_guard lock(board_mutex_);
   control_ = control;
@@ -141,15 +146,17 @@ void BatchBoard::works(unsigned worker, std::uint64_t size) {
   doing_[worker] = {WaitReason::none, "", size};
 }
 
-void BatchBoard::parked_one() {
+void BatchBoard::parked(std::uint64_t rows) {
   const std::lock_guard lock(board_mutex_);
-  ++parked_;
+  parked_ += rows;
 }
 
 void BatchBoard::fail(TenantFault fault) {
   {
     const std::lock_guard lock(board_mutex_);
-    fault_ = fault_ ? std::move(fault_) : std::move(fault);
+    if (!fault_) {
+      fault_ = std::move(fault);
+    }
   }
   end();
 }

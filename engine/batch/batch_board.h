@@ -49,13 +49,14 @@ class BatchBoard {
   /// How many may work at a time; those beyond wait in take().
   void allow(unsigned workers);
   bool may_work(unsigned worker) const;
+  unsigned workers() const;  ///< That are allowed.
 
   void set_control(const BatchControl& control);
   BatchControl control() const;
 
   void waits(unsigned worker, WaitReason reason, const std::string& detail);
   void works(unsigned worker, std::uint64_t size);
-  void parked_one();
+  void parked(std::uint64_t rows);
 
   /// Ends the work of all; the first fault is kept.
   void fail(TenantFault fault);

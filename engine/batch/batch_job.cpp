@@ -13,10 +13,8 @@
 namespace drover::engine::batch {
 namespace {
 
-constexpr Milliseconds kSignOfLife{5'000};
-constexpr Milliseconds kLook{1'000};
-constexpr double kSilence = 30;  ///< Seconds after which an owner counts as gone.
-constexpr int kMostRedone = 3;   ///< Times that a check may send ranges through again.
+constexpr Milliseconds kGoodbye{5'000};  ///< For the last words of a process that is to end.
+constexpr int kMostRedone = 3;           ///< Times that a check may send ranges through again.
 constexpr std::uint64_t kCheckedRows = 50'000;  ///< By one statement of a check.
 constexpr Milliseconds kRateOver{60'000};
 
@@ -25,29 +23,17 @@ const std::string& schema_of(const BatchOrder& order) {
                                                : order.approach.history_schema;
 }
 
-std::optional<BatchKey> first_key_in(const ResultSet& answer) {
-  if (answer.rows.empty()) {
-    return std::nullopt;
-  }
-  BatchKey key;
-  for (const SqlValue& value : answer.rows.front()) {
-    if (!value) {
-      return std::nullopt;
-    }
-    key.push_back(*value);
-  }
-  return key;
-}
-
 }  // namespace
 
 BatchJob::BatchJob(const SessionMeans& sessions,
                    BatchGovernor& governor,
+                   const BatchTimes& times,
                    const Patience& patience,
                    const BatchObserver& observer)
     : sessions_(sessions),
       order_(sessions.order),
       governor_(governor),
+      times_(times),
       patience_(patience),
       observer_(observer),
       tables_(order_.target.dialect, schema_of(order_)),
@@ -68,20 +54,37 @@ std::optional<TenantFault> BatchJob::run() {
     const BatchScript script(order_.target.dialect, order_.section, status_.record.path);
     fault = retry_parked(script);
     for (bool whole = false; !fault && !whole;) {
-      fault = go_through(script);
-      std::vector<BatchRange> undone;
-      fault = fault ? std::move(fault) : verify(script, undone);
-      whole = undone.empty();
-      if (!fault && !whole) {
-        fault = send_again(undone);
+      fault = pass(script, whole);
+      if (!fault && whole) {
+        fault = finish(script, whole);
       }
     }
-    fault = fault ? std::move(fault) : finish(script);
   }
   if (fault) {
     release();
   }
   return fault;
+}
+
+/// Once through what is left of the table. `whole`: nothing is left, and all of it is as it should.
+BatchJob::MaybeFault BatchJob::pass(const BatchScript& script, bool& whole) {
+  MaybeFault fault = go_through(script);
+  fault = fault ? std::move(fault) : read();
+  if (fault || !status_.all_ranges_done()) {
+    return fault;
+  }
+  std::vector<BatchRange> undone;
+  fault = verify(script, undone);
+  whole = undone.empty();
+  return fault || whole ? std::move(fault) : send_again(undone);
+}
+
+TenantFault BatchJob::taken_over() const {
+  TenantFault taken = fault_of("batch_taken_over",
+                               "another process works on the batch now",
+                               "See drover batches list for who.");
+  taken.code = ErrorCode::busy;
+  return taken;
 }
 
 TenantFault BatchJob::fault_of(std::string kind,
@@ -90,6 +93,13 @@ TenantFault BatchJob::fault_of(std::string kind,
   TenantFault fault =
       found(order_.id.revision, ErrorCode::incomplete, std::move(kind), message, std::move(hint));
   fault.place = order_.migration.place_of(order_.section.statements.front(), 0);
+  return fault;
+}
+
+TenantFault BatchJob::fault_of(const SqlError& error, const std::string& doing) const {
+  TenantFault fault = fault_from(
+      error, fmt::format("the batch of revision '{}', {}", order_.id.revision.value, doing));
+  fault.revision = order_.id.revision.value;
   return fault;
 }
 
@@ -109,11 +119,7 @@ BatchJob::MaybeFault BatchJob::ask(const std::vector<OwnedStatement>& statements
     }
     control_.roll_back(patience_);
     if (control_.alive() || attempt == kMostTries || patience_.stop.stop_requested()) {
-      TenantFault fault = fault_from(
-          *answer.error,
-          fmt::format("the batch of revision '{}', {}", order_.id.revision.value, doing));
-      fault.revision = order_.id.revision.value;
-      return fault;
+      return fault_of(*answer.error, doing);
     }
   }
 }
@@ -122,6 +128,31 @@ BatchJob::MaybeFault BatchJob::tell(const std::vector<OwnedStatement>& statement
                                     const std::string& doing) {
   std::vector<ResultSet> ignored;
   return ask(statements, doing, ignored);
+}
+
+/// `statements` in one transaction, which only the batch's owner can commit.
+BatchJob::MaybeFault BatchJob::tell_as_owner(const std::vector<OwnedStatement>& statements,
+                                             const std::string& doing) {
+  const bool postgres = order_.target.dialect == Dialect::postgres;
+  const OwnedStatement hold = tables_.hold(order_.id, owner_);
+  std::vector<OwnedStatement> message = statements;
+  message.push_back({"COMMIT"});
+  if (postgres) {
+    message.insert(message.begin(), {{"BEGIN"}, hold});
+    auto fault = tell(message, doing);
+    return fault && fault->sqlstate == "22012" ? std::optional(taken_over()) : std::move(fault);
+  }
+  std::vector<ResultSet> answers;
+  if (auto fault = ask({{"BEGIN IMMEDIATE"}, hold}, doing, answers)) {
+    return fault;
+  }
+  const bool ours = answers[1].affected == 1;
+  const Exchange answer = control_.exchange(ours ? message : decltype(message){}, patience_);
+  control_.roll_back(patience_);
+  if (!ours) {
+    return taken_over();
+  }
+  return answer.ok() ? std::nullopt : std::optional(fault_of(*answer.error, doing));
 }
 
 BatchJob::MaybeFault BatchJob::read() {
@@ -149,8 +180,14 @@ BatchJob::MaybeFault BatchJob::claim() {
   if (record.state == BatchRecord::State::done) {
     return std::nullopt;
   }
-  const bool alive =
-      !record.owner.empty() && record.age_seconds < kSilence && !is_gone(record.owner);
+  if (record.checksum != order_.checksum) {
+    return fault_of("edited",
+                    "the section is not the one that the batch began with",
+                    "Put the file back as it was, or undo the revision with --from-partial.");
+  }
+  const bool alive = !record.owner.empty() &&
+                     record.age_seconds < std::chrono::duration<double>(times_.silence).count() &&
+                     !is_gone(record.owner);
   TenantFault held = fault_of("batch_held",
                               fmt::format("process {} works on the batch, and gave a sign of life "
                                           "{:.0f} s ago",
@@ -167,6 +204,7 @@ BatchJob::MaybeFault BatchJob::claim() {
     message.push_back(std::move(statement));
   }
   message.push_back({"COMMIT"});
+  claimed_ = true;  // perhaps; to give it back does no harm where it is not
   std::vector<ResultSet> answers;
   if (auto fault = ask(message, "claiming it", answers)) {
     return fault;
@@ -174,14 +212,12 @@ BatchJob::MaybeFault BatchJob::claim() {
   if (answers[1].affected != 1) {
     return held;
   }
-  claimed_ = true;
   return read();
 }
 
 void BatchJob::release() {
-  if (claimed_ && !control_.open({sessions_.clock.now() + kSignOfLife, {}})) {
-    control_.exchange(tables_.release(order_.id, owner_),
-                      {sessions_.clock.now() + kSignOfLife, {}});
+  if (claimed_ && !control_.open({sessions_.clock.now() + kGoodbye, {}})) {
+    control_.exchange(tables_.release(order_.id, owner_), {sessions_.clock.now() + kGoodbye, {}});
   }
 }
 
@@ -251,7 +287,7 @@ BatchJob::MaybeFault BatchJob::look_at_plan(const BatchScript& script, const std
   if (auto fault = ask({script.last(part)}, "looking for its last row", answers)) {
     return fault;
   }
-  const std::optional<BatchKey> last = first_key_in(answers[0]);
+  const std::optional<BatchKey> last = script.key_in(answers[0]);
   if (!last) {
     return std::nullopt;  // nothing is there
   }
@@ -279,13 +315,8 @@ BatchJob::MaybeFault BatchJob::make_trigger(const BatchScript& script) {
   if (!order_.section.batch.sync_trigger) {
     return std::nullopt;
   }
-  const bool postgres = order_.target.dialect == Dialect::postgres;
-  std::vector<OwnedStatement> message{{postgres ? "BEGIN" : "BEGIN IMMEDIATE"}};
-  for (OwnedStatement& statement : script.make_trigger(order_.id, order_.target.schema)) {
-    message.push_back(std::move(statement));
-  }
-  message.push_back({"COMMIT"});
-  return tell(message, "making the trigger for rows that others write");
+  return tell_as_owner(script.make_trigger(order_.id, order_.target.schema),
+                       "making the trigger for rows that others write");
 }
 
 BatchJob::MaybeFault BatchJob::fix_ends(const BatchScript& script, const FoundPath& found) {
@@ -298,7 +329,7 @@ BatchJob::MaybeFault BatchJob::fix_ends(const BatchScript& script, const FoundPa
     if (auto fault = ask({script.last(part)}, "looking for its last row", answers)) {
       return fault;
     }
-    const std::optional<BatchKey> last = first_key_in(answers[0]);
+    const std::optional<BatchKey> last = script.key_in(answers[0]);
     const bool heap = found.path.scan == BatchPath::Scan::heap;
     if (!last || (heap && last->front() == "-1")) {
       continue;
@@ -310,13 +341,7 @@ BatchJob::MaybeFault BatchJob::fix_ends(const BatchScript& script, const FoundPa
     range.owner = owner_;
     ranges.push_back(std::move(range));
   }
-  std::vector<OwnedStatement> message{
-      {order_.target.dialect == Dialect::postgres ? "BEGIN" : "BEGIN IMMEDIATE"}};
-  for (OwnedStatement& statement : tables_.begin(record, ranges)) {
-    message.push_back(std::move(statement));
-  }
-  message.push_back({"COMMIT"});
-  return tell(message, "noting where it begins and ends");
+  return tell_as_owner(tables_.begin(record, ranges), "noting where it begins and ends");
 }
 
 /// Another table under the same name holds other rows.
@@ -336,13 +361,12 @@ BatchJob::MaybeFault BatchJob::check_table() {
 
 /// Rows that were passed over are tried once more: somebody may have mended them.
 BatchJob::MaybeFault BatchJob::retry_parked(const BatchScript& script) {
-  constexpr std::size_t kMostAtOnce = 1'000;
   if (status_.parked == 0) {
     return std::nullopt;
   }
   std::vector<ResultSet> answers;
   if (auto fault =
-          ask({tables_.read_parked(order_.id, kMostAtOnce)}, "reading parked rows", answers)) {
+          ask({tables_.read_parked(order_.id, status_.parked)}, "reading parked rows", answers)) {
     return fault;
   }
   for (const ParkedKey& parked : decode_parked(answers[0])) {
@@ -350,17 +374,13 @@ BatchJob::MaybeFault BatchJob::retry_parked(const BatchScript& script) {
         std::find_if(status_.ranges.begin(), status_.ranges.end(), [&](const BatchRange& one) {
           return one.number == parked.range;
         });
-    if (auto fault = control_.open(patience_)) {
-      return fault;
-    }
     const std::string part = range == status_.ranges.end() ? "" : range->part;
-    const Exchange answer = control_.exchange({{"BEGIN"},
-                                               tables_.unpark(order_.id, parked.key),
-                                               script.work_one(part, parked.key),
-                                               {"COMMIT"}},
-                                              patience_);
-    if (!answer.ok()) {
-      control_.roll_back(patience_);
+    // The key is still parked where this fails, so that finish() will tell of it.
+    auto fault =
+        tell_as_owner({tables_.unpark(order_.id, parked.key), script.work_one(part, parked.key)},
+                      "trying a row again");
+    if (fault && (fault->kind == "batch_taken_over" || patience_.stop.stop_requested())) {
+      return fault;
     }
   }
   return read();
@@ -379,7 +399,8 @@ BatchJob::MaybeFault BatchJob::go_through(const BatchScript& script) {
   while (!board.wait_for_end(Milliseconds(0)) && !fault) {
     const BatchControl control = board.control();
     const bool parallel = order_.target.dialect == Dialect::postgres;
-    const unsigned wanted = parallel ? control.workers.value_or(order_.section.batch.workers) : 1U;
+    const unsigned wanted =
+        parallel ? std::max(control.workers.value_or(order_.section.batch.workers), 1U) : 1U;
     board.allow(std::max(governor_.workers_for(order_.target, wanted), 1U));
     while (workers.size() < wanted) {
       workers.push_back(
@@ -403,20 +424,20 @@ BatchJob::MaybeFault BatchJob::go_through(const BatchScript& script) {
 
 /// Looks at the workers until the next sign of life is due, and gives it.
 BatchJob::MaybeFault BatchJob::watch(BatchBoard& board) {
-  const SteadyTime until = sessions_.clock.now() + kSignOfLife;
+  const SteadyTime until = sessions_.clock.now() + times_.sign_of_life;
   bool ended = false;
   while (!ended && sessions_.clock.now() < until) {
     if (sessions_.clock.now() >= patience_.deadline) {
       board.end();
     }
-    ended = board.wait_for_end(kLook);
+    ended = board.wait_for_end(times_.look);
     report(board.news());
   }
   if (ended) {
     return std::nullopt;
   }
   std::vector<ResultSet> answers;
-  if (control_.open({sessions_.clock.now() + kSignOfLife, patience_.stop})) {
+  if (control_.open({sessions_.clock.now() + times_.sign_of_life, patience_.stop})) {
     return std::nullopt;  // the fence holds all the same, and we try again
   }
   Exchange answer = control_.exchange({tables_.sign_of_life(order_.id, owner_)}, patience_);
@@ -424,11 +445,7 @@ BatchJob::MaybeFault BatchJob::watch(BatchBoard& board) {
     return std::nullopt;
   }
   if (answer.results[0].rows.empty()) {
-    TenantFault taken = fault_of("batch_taken_over",
-                                 "another process works on the batch now",
-                                 "See drover batches list for who.");
-    taken.code = ErrorCode::busy;
-    return taken;
+    return taken_over();
   }
   board.set_control(decode_control(answer.results[0]));
   return std::nullopt;
@@ -469,14 +486,17 @@ BatchJob::MaybeFault BatchJob::verify(const BatchScript& script, std::vector<Bat
   if (options.done.empty() || options.check == BatchOptions::Check::none) {
     return std::nullopt;
   }
-  if (auto fault = tell({tables_.set_state(order_.id, BatchRecord::State::verifying)},
-                        "beginning its check")) {
+  if (auto fault = tell_as_owner({tables_.set_state(order_.id, BatchRecord::State::verifying)},
+                                 "beginning its check")) {
     return fault;
   }
   std::uint64_t total = 0;
   std::string first;
-  for (const BatchRange& range : status_.ranges) {
+  for (BatchRange range : status_.ranges) {
     std::uint64_t count = 0;
+    if (auto fault = reach_to_end(script, range)) {
+      return fault;
+    }
     if (auto fault = count_undone(script, range, count, first)) {
       return fault;
     }
@@ -496,6 +516,25 @@ BatchJob::MaybeFault BatchJob::verify(const BatchScript& script, std::vector<Bat
                                 first),
                     "Look at that row, and at what the section calls done.");
   }
+  return std::nullopt;
+}
+
+/// Rows of a heap move behind its end when they are changed, by us and by others: the last of the
+/// ranges ends where the heap does now.
+BatchJob::MaybeFault BatchJob::reach_to_end(const BatchScript& script, BatchRange& range) {
+  const auto page = [](const BatchRange& one) { return integer_of(one.end.front()); };
+  const bool last =
+      std::none_of(status_.ranges.begin(), status_.ranges.end(), [&](const BatchRange& other) {
+        return other.part == range.part && page(other) > page(range);
+      });
+  if (script.path().scan == BatchPath::Scan::key || !last) {
+    return std::nullopt;
+  }
+  std::vector<ResultSet> answers;
+  if (auto fault = ask({script.last(range.part)}, "looking for its last row", answers)) {
+    return fault;
+  }
+  range.end.front() = std::to_string(std::max(integer_of(answers[0].rows[0][0]), page(range)));
   return std::nullopt;
 }
 
@@ -521,7 +560,7 @@ BatchJob::MaybeFault BatchJob::count_undone(const BatchScript& script,
               {script.probe(range.part, from, range.end, kCheckedRows)}, "checking it", answers)) {
         return fault;
       }
-      if (auto key = first_key_in(answers[0])) {
+      if (auto key = script.key_in(answers[0])) {
         more = *key != range.end;
         to = std::move(*key);
       }
@@ -529,18 +568,14 @@ BatchJob::MaybeFault BatchJob::count_undone(const BatchScript& script,
     if (auto fault = ask({script.undone(range.part, from, to)}, "checking it", answers)) {
       return fault;
     }
-    const auto& row = answers[0].rows.front();
-    const auto found = static_cast<std::uint64_t>(integer_of(row[0]));
-    if (found > 0 && first.empty()) {
-      BatchKey key;
-      std::transform(row.begin() + 1, row.end(), std::back_inserter(key), text_of);
-      first = BatchScript::readable(key);
+    if (!answers[0].rows.empty()) {
+      count += static_cast<std::uint64_t>(integer_of(answers[0].rows[0][0]));
+      first = first.empty() ? BatchScript::readable(*script.key_in(answers[0], 1)) : first;
     }
-    count += found;
     from = to;
-    if (sessions_.clock.now() >= alive_at + kSignOfLife) {
+    if (sessions_.clock.now() >= alive_at + times_.sign_of_life) {
       alive_at = sessions_.clock.now();
-      if (auto fault = tell({tables_.sign_of_life(order_.id, owner_)}, "checking it")) {
+      if (auto fault = tell_as_owner({}, "checking it")) {
         return fault;
       }
     }
@@ -549,21 +584,17 @@ BatchJob::MaybeFault BatchJob::count_undone(const BatchScript& script,
 }
 
 BatchJob::MaybeFault BatchJob::send_again(const std::vector<BatchRange>& ranges) {
-  std::vector<OwnedStatement> message{
-      {order_.target.dialect == Dialect::postgres ? "BEGIN" : "BEGIN IMMEDIATE"},
-      tables_.count_redone(order_.id)};
+  std::vector<OwnedStatement> statements{tables_.count_redone(order_.id)};
   for (const BatchRange& range : ranges) {
-    message.push_back(tables_.reopen(order_.id, range));
+    statements.push_back(tables_.reopen(order_.id, range));
   }
-  message.push_back({"COMMIT"});
-  auto fault = tell(message, "going through it again");
+  auto fault = tell_as_owner(statements, "going through it again");
   return fault ? std::move(fault) : read();
 }
 
-BatchJob::MaybeFault BatchJob::finish(const BatchScript& script) {
-  if (auto fault = read()) {
-    return fault;
-  }
+/// The end is noted by a transaction that sees all ranges done, and waits for the disk: what it saw
+/// is then safe as well. `whole` is false afterwards where something is left to do.
+BatchJob::MaybeFault BatchJob::finish(const BatchScript& script, bool& whole) {
   if (status_.parked > 0) {
     TenantFault parked = fault_of(
         "batch_rows_parked",
@@ -573,13 +604,28 @@ BatchJob::MaybeFault BatchJob::finish(const BatchScript& script) {
     parked.code = ErrorCode::waiting;
     return parked;
   }
+  std::vector<OwnedStatement> statements;
+  if (order_.target.dialect == Dialect::postgres) {
+    statements.push_back(tables_.check_all_done(order_.id));
+  }
   if (order_.section.batch.sync_trigger) {
-    if (auto fault =
-            tell(script.drop_trigger(order_.id, order_.target.schema), "taking its trigger away")) {
-      return fault;
+    for (OwnedStatement& statement : script.drop_trigger(order_.id, order_.target.schema)) {
+      statements.push_back(std::move(statement));
     }
   }
-  return tell({tables_.set_state(order_.id, BatchRecord::State::done)}, "noting its end");
+  statements.push_back(tables_.set_state(order_.id, BatchRecord::State::done));
+  auto fault = tell_as_owner(statements, "noting its end");
+  if (!fault || fault->kind != "batch_taken_over" || read()) {
+    return fault;
+  }
+  if (status_.record.state == BatchRecord::State::done) {
+    return std::nullopt;  // our commit had happened, unseen
+  }
+  if (status_.record.owner == owner_) {
+    whole = false;  // the server crashed, and lost what it had confirmed
+    return std::nullopt;
+  }
+  return fault;
 }
 
 }  // namespace drover::engine::batch

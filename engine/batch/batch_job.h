@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/batch/batch_board.h"
+#include "engine/batch/batch_runner.h"
 #include "engine/batch/batch_session.h"
 #include "engine/batch_governor.h"
 #include "engine/batch_path.h"
@@ -24,6 +25,7 @@ class BatchJob {
  public:
   BatchJob(const SessionMeans& sessions,
            BatchGovernor& governor,
+           const BatchTimes& times,
            const Patience& patience,
            const BatchObserver& observer);
 
@@ -40,15 +42,17 @@ class BatchJob {
   MaybeFault fix_ends(const BatchScript& script, const FoundPath& found);
   MaybeFault check_table();
   MaybeFault retry_parked(const BatchScript& script);
+  MaybeFault pass(const BatchScript& script, bool& whole);
   MaybeFault go_through(const BatchScript& script);
   MaybeFault watch(BatchBoard& board);
   MaybeFault verify(const BatchScript& script, std::vector<BatchRange>& undone);
+  MaybeFault reach_to_end(const BatchScript& script, BatchRange& range);
   MaybeFault count_undone(const BatchScript& script,
                           const BatchRange& range,
                           std::uint64_t& count,
                           std::string& first);
   MaybeFault send_again(const std::vector<BatchRange>& ranges);
-  MaybeFault finish(const BatchScript& script);
+  MaybeFault finish(const BatchScript& script, bool& whole);
   MaybeFault read();
   void release();
 
@@ -56,6 +60,9 @@ class BatchJob {
                  const std::string& doing,
                  std::vector<ResultSet>& answers);
   MaybeFault tell(const std::vector<OwnedStatement>& statements, const std::string& doing);
+  MaybeFault tell_as_owner(const std::vector<OwnedStatement>& statements, const std::string& doing);
+  TenantFault taken_over() const;
+  TenantFault fault_of(const SqlError& error, const std::string& doing) const;
   TenantFault fault_of(std::string kind, const std::string& message, std::string hint) const;
   void report(BatchNews news);
   double rows_per_page(const BatchScript& script);
@@ -63,6 +70,7 @@ class BatchJob {
   const SessionMeans& sessions_;
   const BatchOrder& order_;
   BatchGovernor& governor_;
+  const BatchTimes& times_;
   const Patience& patience_;
   const BatchObserver& observer_;
   const BatchTables tables_;

@@ -8,7 +8,7 @@ std::optional<TenantFault> BatchRunner::work(const BatchOrder& order,
                                              const Patience& patience,
                                              const BatchObserver& observer) {
   const SessionMeans sessions{factory_, clock_, order};
-  return BatchJob(sessions, governor_, patience, observer).run();
+  return BatchJob(sessions, governor_, times_, patience, observer).run();
 }
 
 }  // namespace drover::engine::batch

@@ -22,11 +22,18 @@
 
 namespace drover::engine::batch {
 
+/// How often a process that works on a batch looks around, and how long it may be silent.
+struct BatchTimes {
+  Milliseconds look{1'000};          ///< For news,
+  Milliseconds sign_of_life{2'000};  ///< for what people want, and to say that it lives.
+  Milliseconds silence{30'000};      ///< After this long, it counts as gone.
+};
+
 class BatchRunner final : public BatchWorker {
  public:
   /// All references must outlive the object.
-  BatchRunner(SessionFactory& factory, Clock& clock, BatchGovernor& governor)
-      : factory_(factory), clock_(clock), governor_(governor) {}
+  BatchRunner(SessionFactory& factory, Clock& clock, BatchGovernor& governor, BatchTimes times = {})
+      : factory_(factory), clock_(clock), governor_(governor), times_(times) {}
 
   std::optional<TenantFault> work(const BatchOrder& order,
                                   const Patience& patience,
@@ -36,6 +43,7 @@ class BatchRunner final : public BatchWorker {
   SessionFactory& factory_;
   Clock& clock_;
   BatchGovernor& governor_;
+  BatchTimes times_;
 };
 
 }  // namespace drover::engine::batch

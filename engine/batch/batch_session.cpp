@@ -70,7 +70,9 @@ std::optional<TenantFault> BatchSession::open_once(const Patience& patience) {
   }
   if (const auto statements = settings(); !statements.empty()) {
     const Exchange answer = exchange(statements, brief);
-    if (!answer.ok()) {
+    if (!answer.ok()) {  // it must not be taken for one that is set up
+      const std::lock_guard lock(session_mutex_);
+      session_.reset();
       return fault_from(*answer.error, "setting up a session");
     }
   }
@@ -115,6 +117,12 @@ Exchange BatchSession::exchange(const std::vector<OwnedStatement>& statements,
 
 Exchange BatchSession::exchange(std::span<const Statement> statements, const Patience& patience) {
   return session_->exchange(statements, limited(patience));
+}
+
+Exchange BatchSession::exchange_unlimited(const OwnedStatement& statement,
+                                          const Patience& patience) {
+  const Statement view = statement.view();
+  return session_->exchange(std::span(&view, 1), patience);
 }
 
 void BatchSession::roll_back(const Patience& patience) {

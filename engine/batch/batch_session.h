@@ -44,6 +44,9 @@ class BatchSession {
   Exchange exchange(const std::vector<OwnedStatement>& statements, const Patience& patience);
   Exchange exchange(std::span<const Statement> statements, const Patience& patience);
 
+  /// What may take any time, VACUUM for one; one statement.
+  Exchange exchange_unlimited(const OwnedStatement& statement, const Patience& patience);
+
   /// Ends an open transaction, best effort.
   void roll_back(const Patience& patience);
 

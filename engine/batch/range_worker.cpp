@@ -1,6 +1,7 @@
 #include "engine/batch/range_worker.h"
 
 #include <algorithm>
+#include <array>
 #include <random>
 
 #include <fmt/format.h>
@@ -37,15 +38,22 @@ bool may_pass(const SqlError& error) {
          error.sqlstate.starts_with("53");
 }
 
-std::optional<BatchKey> key_in_row(const ResultSet& answer) {
-  if (answer.rows.empty()) {
-    return std::nullopt;
-  }
-  BatchKey key;
-  for (const SqlValue& value : answer.rows.front()) {
-    key.push_back(text_of(value));
-  }
-  return key;
+/// Whether the database refused a row, and not the statement as such. SQLite has one code for a
+/// great many things.
+bool blames_rows(const SqlError& error) {
+  constexpr std::array<std::string_view, 10> kOfRows = {"21",
+                                                        "22",
+                                                        "23",
+                                                        "38",
+                                                        "39",
+                                                        "44",
+                                                        "P0",
+                                                        "SQLITE_CONSTRAINT",
+                                                        "SQLITE_MISMATCH",
+                                                        "SQLITE_ERROR"};
+  return std::any_of(kOfRows.begin(), kOfRows.end(), [&](std::string_view prefix) {
+    return error.sqlstate.starts_with(prefix);
+  });
 }
 
 }  // namespace
@@ -100,9 +108,10 @@ bool RangeWorker::sit_down() {
 }
 
 void RangeWorker::work_range() {
-  while (!range_.done && may_go() && sit_down()) {
-    if (means_.board.split_wanted(range_.number)) {
-      split();
+  // Nobody is let go without a place; and a session may be lost while its worker waits.
+  while (!range_.done && sit_down() && may_go() && sit_down()) {
+    if (means_.board.split_wanted(range_.number) && !split()) {
+      return;
     }
     const std::optional<Stretch> stretch = next_stretch();
     if (!stretch) {
@@ -145,7 +154,7 @@ std::optional<RangeWorker::Stretch> RangeWorker::stretch_of(std::uint64_t rows) 
            "looking for the next keys")) {
     return std::nullopt;
   }
-  if (auto key = key_in_row(answer)) {
+  if (auto key = means_.script.key_in(answer)) {
     const bool last = *key == range_.end;
     return Stretch{std::move(*key), rows, last};
   }
@@ -161,11 +170,11 @@ std::optional<RangeWorker::Stretch> RangeWorker::stretch_of(std::uint64_t rows) 
 bool RangeWorker::ask(const OwnedStatement& statement,
                       ResultSet& answer,
                       const std::string& doing) {
-  while (sit_down()) {
+  // Not failures_: that a question is answered says nothing of the transaction that comes next.
+  for (int failures = 0; sit_down();) {
     Exchange exchange = session_.exchange({statement}, patience());
     if (exchange.ok()) {
       answer = std::move(exchange.results.front());
-      failures_ = 0;
       return true;
     }
     session_.roll_back(patience());
@@ -173,11 +182,11 @@ bool RangeWorker::ask(const OwnedStatement& statement,
     if (means_.board.stop().stop_requested()) {
       return false;
     }
-    if (!again || ++failures_ > kMostFailures) {
+    if (!again || ++failures > kMostFailures) {
       fail(*exchange.error, doing);
       return false;
     }
-    clock().wait_until(clock().now() + pause_after(failures_), means_.board.stop());
+    clock().wait_until(clock().now() + pause_after(failures - 1), means_.board.stop());
   }
   return false;
 }
@@ -187,6 +196,9 @@ void RangeWorker::fail(const SqlError& error, const std::string& doing) {
       error, fmt::format("the batch of revision '{}', {}", order_.id.revision.value, doing));
   fault.revision = order_.id.revision.value;
   fault.place = order_.migration.place_of(order_.section.statements.front(), 0);
+  if (session_.alive()) {  // before the board's end, after which nothing is sent any more
+    session_.exchange({means_.tables.failed(order_.id, range_, error.message)}, patience());
+  }
   means_.board.fail(std::move(fault));
 }
 
@@ -206,16 +218,12 @@ RangeWorker::Outcome RangeWorker::commit(const Stretch& stretch, std::vector<Own
   if (!postgres()) {
     Exchange answer = session_.exchange(statements, patience());
     if (!answer.ok()) {
-      return after_error(stretch, answer);
+      return after_error(answer);
     }
     if (answer.results[1].affected != 1) {
       session_.roll_back(patience());
-      means_.board.fail(found(order_.id.revision,
-                              ErrorCode::busy,
-                              "batch_taken_over",
-                              "another process works on the batch now",
-                              "See drover batches list for who."));
-      return Outcome::lost;
+      return look_where_it_stands(
+          {SqlError::Origin::server, "", "the range has moved", "", "", "", 0, {}});
     }
     statements.clear();
   }
@@ -235,18 +243,19 @@ RangeWorker::Outcome RangeWorker::commit(const Stretch& stretch, std::vector<Own
   }
   // Statements of the migration's are guarded as such; all others are ours.
   std::vector<Statement> views;
+  views.reserve(statements.size());
   for (const OwnedStatement& statement : statements) {
     views.push_back(statement.view());
   }
   views[postgres() ? 2 : 0].author = Author::migration;
   Exchange answer = session_.exchange(views, patience());
   if (answer.results.size() < until_commit) {
-    return after_error(stretch, answer);
+    return after_error(answer);
   }
   const auto took = std::chrono::duration_cast<std::chrono::microseconds>(clock().now() - begun);
   committed(stretch, answer.results, took);
   if (answer.ok() && statements.size() > until_commit) {
-    if (auto key = key_in_row(answer.results.back())) {
+    if (auto key = means_.script.key_in(answer.results.back())) {
       const bool last = *key == range_.end;
       probed_ = Stretch{std::move(*key), next_rows, last};
     }
@@ -288,37 +297,53 @@ void RangeWorker::committed(const Stretch& stretch,
   range_.size = sizer_.size();
   failures_ = 0;
   const BatchControl control = means_.board.control();
-  if (control.nice > 0) {
-    rest_until_ = clock().now() + std::chrono::duration_cast<Milliseconds>(took * control.nice);
-  }
+  rest_until_ = clock().now() + rest_after(control, took, wal);
   if (!postgres() && range_.batches % kCheckpointEvery == 0) {
     session_.exchange({{"PRAGMA wal_checkpoint(PASSIVE)"}}, patience());
   }
 }
 
-RangeWorker::Outcome RangeWorker::after_error(const Stretch& stretch, const Exchange& answer) {
+/// As people want it: a share of the time, and so much WAL a second of all workers together.
+Milliseconds RangeWorker::rest_after(const BatchControl& control,
+                                     std::chrono::microseconds took,
+                                     std::uint64_t wal) const {
+  auto rest = std::chrono::duration_cast<Milliseconds>(took * control.nice);
+  if (control.wal_per_second.value_or(0) > 0) {
+    const double seconds = static_cast<double>(wal) * means_.board.workers() /
+                           static_cast<double>(*control.wal_per_second);
+    const auto owed = Milliseconds(static_cast<std::int64_t>(seconds * 1'000));
+    rest = std::max(rest, owed - std::chrono::duration_cast<Milliseconds>(took));
+  }
+  return rest;
+}
+
+RangeWorker::Outcome RangeWorker::taken_over() {
+  means_.board.fail(found(order_.id.revision,
+                          ErrorCode::busy,
+                          "batch_taken_over",
+                          "another process works on the batch now",
+                          "See drover batches list for who."));
+  return Outcome::lost;
+}
+
+RangeWorker::Outcome RangeWorker::after_error(const Exchange& answer) {
   const SqlError& error = *answer.error;
   if (!session_.alive()) {
-    return means_.board.stop().stop_requested() ? Outcome::lost : after_lost_session(stretch);
+    return means_.board.stop().stop_requested() ? Outcome::lost : look_where_it_stands(error);
   }
   session_.roll_back(patience());
-  if (answer.results.size() == 1 && error.sqlstate == "22012") {
-    means_.board.fail(found(order_.id.revision,
-                            ErrorCode::busy,
-                            "batch_taken_over",
-                            "another process works on the batch now",
-                            "See drover batches list for who."));
-    return Outcome::lost;
+  const bool by_rows = answer.results.size() >= 2 || !postgres();
+  if (!by_rows && error.sqlstate == "22012") {
+    return look_where_it_stands(error);
   }
   if (may_pass(error)) {
     return try_later(error);
   }
-  refusal_ = error;
-  const bool by_rows = answer.results.size() >= 2 || !postgres();
-  if (!by_rows) {
-    fail(error, "moving its cursor");
+  if (!by_rows || !blames_rows(error)) {
+    fail(error, by_rows ? "changing rows" : "moving its cursor");
     return Outcome::lost;
   }
+  refusal_ = error;
   return Outcome::refused;
 }
 
@@ -341,79 +366,111 @@ RangeWorker::Outcome RangeWorker::try_later(const SqlError& error) {
   return Outcome::again;
 }
 
-/// Only the tenant knows whether the commit happened.
-RangeWorker::Outcome RangeWorker::after_lost_session(const Stretch& stretch) {
+/// After a lost session only the tenant knows whether the commit happened; and a server that
+/// crashed may have lost the last commits that it had confirmed (sync_commit=off).
+RangeWorker::Outcome RangeWorker::look_where_it_stands(const SqlError& error) {
   probed_.reset();
-  if (++failures_ > kMostFailures || !sit_down()) {
-    return Outcome::lost;
-  }
-  const std::vector<OwnedStatement> read = means_.tables.read();
-  Exchange answer = session_.exchange(read, patience());
-  if (!answer.ok()) {
-    return session_.alive() ? (fail(*answer.error, "reading how far it is"), Outcome::lost)
-                            : after_lost_session(stretch);
-  }
-  for (const BatchStatus& status :
-       decode_batches(answer.results[0], answer.results[1], answer.results[2])) {
-    for (const BatchRange& range : status.ranges) {
-      if (status.record.id == order_.id && range.number == range_.number &&
-          range.owner == range_.owner) {
-        range_ = range;  // with its cursor, wherever that is
-        pending_ = {};
-        return Outcome::again;
-      }
+  while (++failures_ <= kMostFailures) {
+    if (!sit_down()) {
+      return Outcome::lost;
     }
+    const Exchange answer = session_.exchange(means_.tables.read(), patience());
+    if (answer.ok()) {
+      return go_on_from(decode_batches(answer.results[0], answer.results[1], answer.results[2]));
+    }
+    if (session_.alive() && !may_pass(*answer.error)) {
+      fail(*answer.error, "reading how far it is");
+      return Outcome::lost;
+    }
+    session_.roll_back(patience());
+    clock().wait_until(clock().now() + pause_after(failures_ - 1), means_.board.stop());
   }
-  means_.board.fail(found(order_.id.revision,
-                          ErrorCode::busy,
-                          "batch_taken_over",
-                          "another process works on the batch now",
-                          "See drover batches list for who."));
+  fail(error, fmt::format("after {} tries", failures_));
   return Outcome::lost;
 }
 
+/// Takes the range as the tenant has it, which may be split by then, unless it is another's.
+RangeWorker::Outcome RangeWorker::go_on_from(const std::vector<BatchStatus>& batches) {
+  const auto batch = std::find_if(batches.begin(), batches.end(), [&](const BatchStatus& one) {
+    return one.record.id == order_.id;
+  });
+  if (batch == batches.end()) {
+    return taken_over();
+  }
+  const auto numbered = [&](int number) {
+    return std::find_if(batch->ranges.begin(), batch->ranges.end(), [&](const BatchRange& one) {
+      return one.number == number;
+    });
+  };
+  const auto range = numbered(range_.number);
+  if (range == batch->ranges.end() || range->owner != range_.owner) {
+    return taken_over();
+  }
+  if (range->cursor != range_.cursor) {
+    pending_ = {};  // the transaction happened, and wrote them
+  }
+  range_ = *range;
+  if (const auto upper = numbered(halved_into_); upper != batch->ranges.end()) {
+    means_.board.split(range_, *upper);
+  }
+  halved_into_ = 0;
+  return Outcome::again;
+}
+
 /// Halves `stretch` until one row is left that the statement cannot be run for; whatever is sound
-/// is changed on the way. At most log2(rows) + 2 transactions.
+/// is changed on the way. At most log2(rows) + 2 transactions. False when the work ends.
 bool RangeWorker::hunt(Stretch stretch) {
-  const std::optional<BatchKey> end_of_range(range_.end);
-  while (true) {
-    if (means_.board.stop().stop_requested() || !sit_down()) {
-      return false;
-    }
-    const bool one = stretch.rows <= 1;
-    std::optional<Stretch> half = one ? std::optional(stretch) : std::nullopt;
-    if (!one) {
-      ResultSet answer;
-      if (!ask(means_.script.probe(range_.part, range_.cursor, stretch.to, stretch.rows / 2),
-               answer,
-               "looking for the row that is refused")) {
+  while (!means_.board.stop().stop_requested()) {
+    if (means_.script.path().scan == BatchPath::Scan::heap) {
+      if (!count_rows(stretch)) {
         return false;
       }
-      const auto key = key_in_row(answer);
-      half = key ? Stretch{*key, stretch.rows / 2, *key == *end_of_range} : stretch;
-      if (!key) {  // rows went meanwhile
-        stretch.rows = half->rows = 1;
-      }
-    }
-    const Outcome outcome = change(*half);
-    if (outcome == Outcome::lost) {
-      return false;
-    }
-    if (outcome == Outcome::again) {
-      return true;
-    }
-    if (outcome == Outcome::committed) {
-      stretch.rows -= std::min(half->rows, stretch.rows);
-      if (half->to == stretch.to || stretch.rows == 0) {
+      if (stretch.rows == 0) {
         return true;
       }
-    } else if (one) {
-      return give_up_row(*half) == Outcome::committed;
-    } else {
-      stretch = *half;
     }
-    means_.board.note(range_);
+    if (stretch.rows <= 1) {
+      return give_up_row(stretch) == Outcome::committed;
+    }
+    ResultSet answer;
+    if (!ask(means_.script.probe(range_.part, range_.cursor, stretch.to, stretch.rows / 2),
+             answer,
+             "looking for the row that is refused")) {
+      return false;
+    }
+    const std::optional<BatchKey> key = means_.script.key_in(answer);
+    if (!key || *key == stretch.to) {
+      return true;  // rows went meanwhile: what is left is counted anew
+    }
+    const Stretch half{*key, stretch.rows / 2, false};
+    const Outcome outcome = change(half);
+    if (outcome == Outcome::lost || outcome == Outcome::again) {
+      return outcome == Outcome::again;
+    }
+    if (outcome == Outcome::committed) {
+      stretch.rows -= half.rows;
+      probed_.reset();
+      means_.board.note(range_);
+      if (stretch.rows == 1 && change(stretch) != Outcome::refused) {
+        return !means_.board.stop().stop_requested();
+      }
+    } else {
+      stretch = half;
+    }
   }
+  return false;
+}
+
+/// Of a heap, a transaction's rows are only guessed from its pages.
+bool RangeWorker::count_rows(Stretch& stretch) {
+  ResultSet answer;
+  if (!ask(means_.script.count(range_.part, range_.cursor, stretch.to),
+           answer,
+           "counting the rows that are refused")) {
+    return false;
+  }
+  stretch.rows = static_cast<std::uint64_t>(integer_of(answer.rows[0][0]));
+  return true;
 }
 
 /// Stops at the row, or passes it and keeps its key.
@@ -423,55 +480,64 @@ RangeWorker::Outcome RangeWorker::give_up_row(const Stretch& row) {
   if (!ask(means_.script.probe(range_.part, range_.cursor, row.to, 1), answer, "naming the row")) {
     return Outcome::lost;
   }
-  key = key_in_row(answer).value_or(key);
+  key = means_.script.key_in(answer).value_or(key);
   const SqlError error = refusal_.value_or(SqlError());
   if (order_.section.batch.on_poison == BatchOptions::OnPoison::stop) {
     SqlError named = error;
     named.message = fmt::format("{} (row {})", error.message, BatchScript::readable(key));
     fail(named, "at one row");
-    session_.exchange({means_.tables.failed(order_.id, range_, named.message)}, patience());
     return Outcome::lost;
   }
   const Outcome outcome = commit(
       row,
       {means_.tables.park(order_.id, {range_.number, key, error.sqlstate, error.message, ""})});
   if (outcome == Outcome::committed) {
-    range_.rows_changed -= 1;
+    means_.board.parked(pending_.rows_changed);  // none where it is known already
+    range_.rows_changed -= pending_.rows_changed;
     pending_.rows_changed = 0;
-    means_.board.parked_one();
   }
   return outcome;
 }
 
-/// The upper half goes to somebody who waits for it.
-void RangeWorker::split() {
-  ResultSet answer;
-  std::optional<BatchKey> middle;
+/// None where a half is not worth its row: below a few transactions.
+bool RangeWorker::find_middle(std::optional<BatchKey>& middle) {
   if (means_.script.path().scan == BatchPath::Scan::heap) {
     const std::int64_t from = range_.cursor ? integer_of(range_.cursor->front()) : -1;
     const std::int64_t end = integer_of(range_.end.front());
     if (end - from > 4) {
       middle = BatchKey{std::to_string(from + (end - from) / 2)};
     }
-  } else {
-    // Below a few transactions a half is not worth its row.
-    const std::uint64_t worth = sizer_.size() * 2;
-    if (!ask(means_.script.probe(range_.part, range_.cursor, range_.end, worth),
-             answer,
-             "looking for a half")) {
-      return;
-    }
-    const std::optional<BatchKey> far = key_in_row(answer);
-    if (far && ask(means_.script.middle(range_.part, range_.cursor, range_.end, kSamplePercent),
-                   answer,
-                   "looking for a half")) {
-      middle = key_in_row(answer);
-      middle = middle ? middle : far;  // nothing was sampled, so there is little more than that
-    }
+    return true;
+  }
+  ResultSet answer;
+  if (!ask(means_.script.probe(range_.part, range_.cursor, range_.end, sizer_.size() * 2),
+           answer,
+           "looking for a half")) {
+    return false;
+  }
+  const std::optional<BatchKey> far = means_.script.key_in(answer);
+  if (!far) {
+    return true;
+  }
+  if (!ask(means_.script.middle(range_.part, range_.cursor, range_.end, kSamplePercent),
+           answer,
+           "looking for a half")) {
+    return false;
+  }
+  middle = means_.script.key_in(answer);
+  middle = middle ? middle : far;  // a table so small that nothing of it was in the sample
+  return true;
+}
+
+/// The upper half goes to somebody who waits for it. False when the work ends.
+bool RangeWorker::split() {
+  std::optional<BatchKey> middle;
+  if (!find_middle(middle)) {
+    return false;
   }
   if (!middle || *middle == range_.end || (range_.cursor && *middle == *range_.cursor)) {
     means_.board.cannot_split(range_.number);
-    return;
+    return true;
   }
   BatchRange upper;
   upper.number = means_.board.new_number();
@@ -480,25 +546,24 @@ void RangeWorker::split() {
   upper.end = range_.end;
   upper.owner = range_.owner;
   upper.size = range_.size;
-  std::vector<OwnedStatement> statements{{"BEGIN"}};
-  for (OwnedStatement& statement : means_.tables.split(order_.id, range_, *middle, upper)) {
-    statements.push_back(std::move(statement));
+  std::vector<OwnedStatement> statements = means_.tables.split(order_.id, range_, *middle, upper);
+  // Both workers go by it at once, so a server that crashes must not lose it.
+  statements.insert(statements.begin(), {{"BEGIN"}, {"SET LOCAL synchronous_commit = on"}});
+  statements.push_back({"COMMIT"});
+  const Exchange answer = session_.exchange(statements, patience());
+  if (answer.ok()) {
+    range_.end = *middle;
+    probed_.reset();
+    means_.board.split(range_, upper);
+    return true;
   }
-  Exchange shrunk = session_.exchange({statements[0], statements[1]}, patience());
-  if (!shrunk.ok() || shrunk.results[1].affected != 1) {
-    session_.roll_back(patience());
-    means_.board.cannot_split(range_.number);
-    return;
+  if (!session_.alive()) {
+    halved_into_ = upper.number;
+    return look_where_it_stands(*answer.error) == Outcome::again;
   }
-  Exchange grown = session_.exchange({statements[2], {"COMMIT"}}, patience());
-  if (!grown.ok()) {
-    session_.roll_back(patience());
-    means_.board.cannot_split(range_.number);
-    return;
-  }
-  range_.end = *middle;
-  probed_.reset();
-  means_.board.split(range_, upper);
+  session_.roll_back(patience());
+  means_.board.cannot_split(range_.number);
+  return true;
 }
 
 /// False when the work ends, or this worker is one too many.
@@ -534,9 +599,10 @@ BatchLeave RangeWorker::leave_of_people(const BatchControl& control) {
   if (control.paused) {
     return {false, WaitReason::paused, "by " + control.by, kLookAgain, false};
   }
-  if (clock().now() < rest_until_) {
+  const bool rests = control.nice > 0 || control.wal_per_second;
+  if (rests && clock().now() < rest_until_) {
     const auto rest = std::chrono::ceil<Milliseconds>(rest_until_ - clock().now());
-    return {false, WaitReason::rest, fmt::format("nice {}", control.nice), rest, false};
+    return {false, WaitReason::rest, "as people asked", rest, false};
   }
   return {};
 }
@@ -575,15 +641,19 @@ void RangeWorker::vacuum() {
   const std::string& table = range_.part.empty() ? means_.script.path().table : range_.part;
   const SteadyTime begun = clock().now();
   constexpr int kForcesFlush = 150000;
+  std::vector<std::string> statements{
+      "SET statement_timeout = 0", fmt::format("VACUUM {}", table), "RESET statement_timeout"};
   if (session_.info().server_version >= kForcesFlush) {
     // What we wrote and the statistics do not know yet would count as dead after the VACUUM.
-    session_.exchange({{"SELECT pg_catalog.pg_stat_force_next_flush()"}}, patience());
+    statements.insert(statements.begin(), "SELECT pg_catalog.pg_stat_force_next_flush()");
   } else {
     clock().wait_until(clock().now() + kLookAgain, means_.board.stop());
   }
-  session_.exchange({{"SET statement_timeout = 0"}}, patience());
-  session_.exchange({{fmt::format("VACUUM {}", table)}}, patience());
-  session_.exchange({{"RESET statement_timeout"}}, patience());
+  for (const std::string& sql : statements) {
+    if (session_.alive()) {
+      session_.exchange_unlimited({sql}, patience());
+    }
+  }
   pending_.waited += std::chrono::duration_cast<Milliseconds>(clock().now() - begun);
 }
 

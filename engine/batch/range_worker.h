@@ -70,12 +70,19 @@ class RangeWorker {
   void committed(const Stretch& stretch,
                  const std::vector<ResultSet>& results,
                  std::chrono::microseconds took);
-  Outcome after_error(const Stretch& stretch, const Exchange& answer);
-  Outcome after_lost_session(const Stretch& stretch);
+  Milliseconds rest_after(const BatchControl& control,
+                          std::chrono::microseconds took,
+                          std::uint64_t wal) const;
+  Outcome taken_over();
+  Outcome after_error(const Exchange& answer);
+  Outcome look_where_it_stands(const SqlError& error);
+  Outcome go_on_from(const std::vector<BatchStatus>& batches);
   Outcome try_later(const SqlError& error);
   bool hunt(Stretch stretch);
+  bool count_rows(Stretch& stretch);
   Outcome give_up_row(const Stretch& row);
-  void split();
+  bool find_middle(std::optional<BatchKey>& middle);
+  bool split();
 
   bool may_go();
   BatchLeave leave_of_people(const BatchControl& control);
@@ -102,7 +109,8 @@ class RangeWorker {
   SteadyTime rest_until_{};
   SteadyTime told_at_{};
   std::string told_;
-  int failures_ = 0;  ///< In a row.
+  int failures_ = 0;     ///< In a row.
+  int halved_into_ = 0;  ///< The range that a split would make whose end nobody saw.
   std::optional<SqlError> refusal_;
   std::optional<Stretch> probed_;
 };

@@ -2,7 +2,11 @@
 
 #pragma once
 
+#include <functional>
+#include <memory>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -20,6 +24,47 @@ struct BatchRig : Rig {
 
   OpenBatchGovernor governor;
   batch::BatchRunner runner{sessions, real_clock, governor};
+};
+
+/// Sessions that tell a test of each message before they send it.
+class ToldSessions final : public SessionFactory {
+ public:
+  using Told = std::function<void(std::span<const Statement>)>;
+  explicit ToldSessions(Told before) : before_(std::move(before)) {}
+
+  OpenResult open(const Target& target,
+                  const OpenOptions& options,
+                  const Patience& patience) override {
+    OpenResult opened = inner_.open(target, options, patience);
+    if (opened.session) {
+      opened.session = std::make_unique<ToldSession>(std::move(opened.session), before_);
+    }
+    return opened;
+  }
+
+ private:
+  class ToldSession final : public Session {
+   public:
+    ToldSession(std::unique_ptr<Session> inner, const Told& before)
+        : inner_(std::move(inner)), before_(before) {}
+
+    Dialect dialect() const noexcept override { return inner_->dialect(); }
+    const SessionInfo& info() const noexcept override { return inner_->info(); }
+    Exchange exchange(std::span<const Statement> statements, const Patience& patience) override {
+      before_(statements);
+      return inner_->exchange(statements, patience);
+    }
+    bool alive() const noexcept override { return inner_->alive(); }
+    bool in_transaction() const noexcept override { return inner_->in_transaction(); }
+    void cancel() noexcept override { inner_->cancel(); }
+
+   private:
+    std::unique_ptr<Session> inner_;
+    const Told& before_;
+  };
+
+  Sessions inner_;
+  Told before_;
 };
 
 /// A revision that makes table `hits` with `rows` rows, and one whose batch adds one to each.
