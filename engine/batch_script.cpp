@@ -15,9 +15,15 @@ constexpr std::string_view kRow = "k.";
 
 constexpr std::size_t kRangeSize = std::string_view("{range}").size();
 
-/// The page behind the one that `key` names: where a range of pages begins, or no longer is.
-std::string behind_page(const BatchKey& key) {
-  return fmt::format("({},0)", integer_of(key.front()) + 1);
+/// Whether a key of the heap is that of a row, "17,3", and not of a whole page, "17".
+bool names_row(const BatchKey& key) {
+  return key.front().find(',') != std::string::npos;
+}
+
+/// The ctid of a row, or of the page behind `key`: where a range of pages begins, or no longer is.
+std::string tid_of(const BatchKey& key) {
+  return names_row(key) ? fmt::format("({})", key.front())
+                        : fmt::format("({},0)", integer_of(key.front()) + 1);
 }
 
 /// The last name of "a"."b", with its quotes.
@@ -87,11 +93,18 @@ BatchScript::Bounds BatchScript::bounds(const std::optional<BatchKey>& from,
     bounds.condition += (bounds.condition.empty() ? "" : " AND ") + condition;
   };
   if (heap()) {
-    for (const auto& [key, comparison] : {std::pair(from, ">="), std::pair(to, "<")}) {
-      if (key) {
-        bounds.params.emplace_back(behind_page(*key));
-        add(fmt::format("{}ctid {} ${}::tid", qualifier, comparison, bounds.params.size()));
-      }
+    const auto compare_tid = [&](const BatchKey& key, const char* of_page, const char* of_row) {
+      bounds.params.emplace_back(tid_of(key));
+      add(fmt::format("{}ctid {} ${}::tid",
+                      qualifier,
+                      names_row(key) ? of_row : of_page,
+                      bounds.params.size()));
+    };
+    if (from) {
+      compare_tid(*from, ">=", ">");
+    }
+    if (to) {
+      compare_tid(*to, "<", "<=");
     }
   } else {
     if (from) {
@@ -106,6 +119,9 @@ BatchScript::Bounds BatchScript::bounds(const std::optional<BatchKey>& from,
 }
 
 std::string BatchScript::columns_as_text() const {
+  if (heap()) {  // "17,3": a number of the page comes first, as in the key of a page
+    return fmt::format("pg_catalog.btrim({}ctid::text, '()')", kRow);
+  }
   std::string list;
   for (const std::string& column : path_.columns) {
     list += list.empty() ? "" : ", ";
@@ -151,7 +167,11 @@ OwnedStatement BatchScript::work(const std::string& part,
 
 OwnedStatement BatchScript::work_one(const std::string& part, const BatchKey& key) const {
   Bounds range;
-  range.condition = compare("=", key, qualifier(), range.params);
+  if (heap()) {
+    range = {qualifier() + "ctid = $1::tid", {tid_of(key)}};
+  } else {
+    range.condition = compare("=", key, qualifier(), range.params);
+  }
   return work_where(part, std::move(range));
 }
 
@@ -228,17 +248,23 @@ OwnedStatement BatchScript::undone(const std::string& part,
                                    const std::optional<BatchKey>& from,
                                    const BatchKey& to) const {
   Bounds range = bounds(from, to, qualifier());
-  std::string first;
+  std::string key;
   for (const std::string& column : path_.columns) {
-    first += fmt::format(", min({}{}{})", qualifier(), column, postgres() ? "::text" : "");
+    key += fmt::format("{}{}{}", key.empty() ? "" : ", ", qualifier(), column);
   }
-  return {fmt::format("SELECT count(*){} FROM {}{} WHERE {} AND ({}) IS NOT TRUE{}",
-                      heap() ? ", min(ctid::text)" : first,
+  // The first key is one of a row: the least of each column need not be. One row is answered also
+  // where nothing is undone.
+  return {fmt::format("WITH undone AS (SELECT {} FROM {}{} WHERE {} AND ({}) IS NOT TRUE{}) "
+                      "SELECT (SELECT count(*) FROM undone), f.* FROM (SELECT 1) AS one LEFT JOIN "
+                      "(SELECT {} FROM undone AS k ORDER BY {} LIMIT 1) AS f ON true",
+                      key,
                       table_of(part),
                       options_.called.empty() ? "" : " AS " + options_.called,
                       range.condition,
                       options_.done,
-                      options_.where.empty() ? "" : fmt::format(" AND ({})", options_.where)),
+                      options_.where.empty() ? "" : fmt::format(" AND ({})", options_.where),
+                      columns_as_text(),
+                      order(false)),
           std::move(range.params)};
 }
 

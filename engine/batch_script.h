@@ -7,6 +7,9 @@
 /// leaf is gone through by itself: an index of the leaf gives the order, and the statement names
 /// the leaf.
 ///
+/// In the order of the heap a key is the number of a page, "17", and stands for its end; what is
+/// read from the database names a row, "17,3", and is taken as a bound, too.
+///
 /// On PostgreSQL values travel as parameters, cast to their types; on SQLite they are literals that
 /// SQLite wrote itself.
 ///
