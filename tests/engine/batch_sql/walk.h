@@ -49,6 +49,7 @@ class Speaker {
 
   Exchange send(const std::vector<OwnedStatement>& statements) {
     std::vector<Statement> views;
+    views.reserve(statements.size());
     for (const OwnedStatement& statement : statements) {
       views.push_back(statement.view());
     }
