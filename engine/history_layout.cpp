@@ -104,8 +104,14 @@ VALUES (1, CAST(?1 AS INTEGER), lower(hex(randomblob(16))), ?2, CAST(?3 AS INTEG
 RETURNING uid)",
 };
 
-constexpr std::string_view kTables[] = {
-    "drover_steps", "drover_events", "drover_revisions", "drover_tenant"};
+/// All that Drover keeps in a tenant, with what batches made (batch_layout.cpp) where they did.
+constexpr std::string_view kTables[] = {"drover_batch_parked",
+                                        "drover_batch_ranges",
+                                        "drover_batches",
+                                        "drover_steps",
+                                        "drover_events",
+                                        "drover_revisions",
+                                        "drover_tenant"};
 
 }  // namespace
 

@@ -86,6 +86,9 @@ std::vector<OwnedStatement> BatchSession::settings() const {
   }
   std::vector<OwnedStatement> statements = settings_statements(
       session_->info(), session_settings(order.target.dialect, order.target.schema, order.facts));
+  // Keys travel as text, and must mean the same value when they come back.
+  statements.push_back({"SET DateStyle = ISO"});
+  statements.push_back({"SET extra_float_digits = 1"});
   if (use_ == Use::control) {
     return statements;
   }
