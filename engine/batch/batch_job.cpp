@@ -13,6 +13,9 @@
 namespace drover::engine::batch {
 namespace {
 
+/// Where a server's commits do not wait for the disk, these do: they say what earlier ones came to.
+constexpr std::string_view kDurable = "SET LOCAL synchronous_commit = on";
+
 constexpr Milliseconds kGoodbye{5'000};  ///< For the last words of a process that is to end.
 constexpr int kMostRedone = 3;           ///< Times that a check may send ranges through again.
 constexpr std::uint64_t kCheckedRows = 50'000;  ///< By one statement of a check.
@@ -138,7 +141,7 @@ BatchJob::MaybeFault BatchJob::tell_as_owner(const std::vector<OwnedStatement>& 
   std::vector<OwnedStatement> message = statements;
   message.push_back({"COMMIT"});
   if (postgres) {
-    message.insert(message.begin(), {{"BEGIN"}, hold});
+    message.insert(message.begin(), {{"BEGIN"}, {std::string(kDurable)}, hold});
     auto fault = tell(message, doing);
     return fault && fault->sqlstate == "22012" ? std::optional(taken_over()) : std::move(fault);
   }
@@ -198,8 +201,9 @@ BatchJob::MaybeFault BatchJob::claim() {
   if (alive) {
     return held;
   }
-  std::vector<OwnedStatement> message{
-      {order_.target.dialect == Dialect::postgres ? "BEGIN" : "BEGIN IMMEDIATE"}};
+  const bool postgres = order_.target.dialect == Dialect::postgres;
+  std::vector<OwnedStatement> message{{postgres ? "BEGIN" : "BEGIN IMMEDIATE"},
+                                      {postgres ? std::string(kDurable) : "SELECT 1"}};
   for (OwnedStatement& statement : tables_.claim(order_.id, record.owner, owner_)) {
     message.push_back(std::move(statement));
   }
@@ -209,7 +213,7 @@ BatchJob::MaybeFault BatchJob::claim() {
   if (auto fault = ask(message, "claiming it", answers)) {
     return fault;
   }
-  if (answers[1].affected != 1) {
+  if (answers[2].affected != 1) {
     return held;
   }
   return read();
