@@ -106,8 +106,8 @@ Journey::Next Journey::work_batch(const Section& section, const StepRecord& reco
   tenant_.leave();
   std::optional<TenantFault> fault =
       means_.options.batches->work(order, patience_, observer_.on_batch);
-  if (auto lost = tenant_.come_back(recovery_patience())) {
-    fault = fault ? std::move(fault) : std::move(lost);
+  if (auto lost = tenant_.come_back(recovery_patience()); lost && !fault) {
+    fault = std::move(lost);
   }
   if (fault) {
     return fail(std::move(*fault));

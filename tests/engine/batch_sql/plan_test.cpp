@@ -92,98 +92,11 @@ TEST_CASE("the middle of a range is found, whatever its key", "[batch_sql]") {
   CHECK_FALSE(key_of(walk.speaker.answer(script.middle("", end, end, kAll))));
 }
 
-TEST_CASE("a walk over pages of the heap does each row once, also those that moved",
-          "[batch_sql]") {
-  const PgTenant tenant;
-  tenant.sql(R"(CREATE TABLE hits (id uuid PRIMARY KEY, n integer NOT NULL);
-    INSERT INTO hits SELECT md5(i::text)::uuid, 0 FROM generate_series(1, 3000) i;
-    ANALYZE hits)");
-  Walk walk(tenant.target(), {"postgres table=hits scan=heap", "-- drover: done n > 0\n"});
-  const BatchScript script = walk.script();
-  const BatchKey end = *key_of(walk.speaker.answer(script.last("")));
-  const int pages = std::stoi(end.front());
-  REQUIRE(pages > 5);
-  CHECK(walk.speaker.value(script.count("", std::nullopt, end)) == "3000");
-  std::uint64_t changed = 0;
-  std::optional<BatchKey> from;
-  for (int page = 0; page <= pages; page += 3) {
-    const BatchKey to{std::to_string(std::min(page, pages))};
-    changed += walk.speaker.answer(script.work("", from, to)).affected;
-    from = to;
-  }
-  changed += walk.speaker.answer(script.work("", from, end)).affected;
-  CHECK(changed == 3000);
-  CHECK(tenant.value("SELECT count(*) FROM hits WHERE n <> 1") == "0");
-  CHECK(walk.speaker.value(script.undone("", std::nullopt, end)) == "0");
-  std::string plan;
-  for (const auto& row :
-       walk.speaker.answer(script.explain(script.work("", BatchKey{"2"}, BatchKey{"4"}))).rows) {
-    plan += text_of(row.front());
-  }
-  INFO(plan);
-  CHECK(plan.find("Tid Range Scan") != std::string::npos);
-}
-
-TEST_CASE("a row of the heap is a bound and can be changed by itself", "[batch_sql]") {
-  const PgTenant tenant;
-  tenant.sql(R"(CREATE TABLE hits (id integer, n integer NOT NULL);
-    INSERT INTO hits SELECT i, 0 FROM generate_series(1, 1000) i;
-    ANALYZE hits)");
-  Walk walk(tenant.target(), {"postgres table=hits scan=heap", "-- drover: done n > 0\n"});
-  const BatchScript script = walk.script();
-  const BatchKey end = *key_of(walk.speaker.answer(script.last("")));
-  const auto row = key_of(walk.speaker.answer(script.probe("", std::nullopt, end, 400)));
-  REQUIRE(row);
-  CHECK(walk.speaker.value(script.count("", std::nullopt, *row)) == "400");
-  CHECK(walk.speaker.value(script.count("", *row, end)) == "600");
-  const auto next = key_of(walk.speaker.answer(script.probe("", *row, end, 1)));
-  REQUIRE(next);
-  CHECK(walk.speaker.value(script.count("", *row, *next)) == "1");
-  const ResultSet undone = walk.speaker.answer(script.undone("", *row, end));
-  CHECK(undone.rows.front() == std::vector<SqlValue>{"600", next->front()});
-  CHECK(walk.speaker.answer(script.work_one("", *next)).affected == 1);
-  CHECK(tenant.value("SELECT string_agg(id::text, ',') FROM hits WHERE n > 0") == "401");
-  CHECK(walk.speaker.answer(script.work("", std::nullopt, *row)).affected == 400);
-  CHECK(tenant.value("SELECT max(id) FROM hits WHERE n > 0 AND id <> 401") == "400");
-}
-
 TEST_CASE("a heap without pages ends before its first", "[batch_sql]") {
   const PgTenant tenant;
   tenant.sql("CREATE TABLE hits (id integer PRIMARY KEY, n integer)");
   Walk walk(tenant.target(), {"postgres table=hits scan=heap", "-- drover: done n > 0\n"});
   CHECK(walk.speaker.value(walk.script().last("")) == "-1");
-}
-
-TEMPLATE_TEST_CASE("the check counts what is not done and names the first key",
-                   "[batch_sql]",
-                   PgTenant,
-                   FileTenant) {
-  const TestType tenant;
-  tenant.sql("CREATE TABLE hits (a integer, b text, n integer, kind text, PRIMARY KEY (a, b))");
-  tenant.sql(
-      "INSERT INTO hits VALUES (1, 'z', 1, 'k'), (2, 'q', 0, 'k'), (9, 'z', 0, 'k'), "
-      "(10, 'c', NULL, 'k'), (11, 'a', 0, 'other'), (12, 'a', 1, 'k')");
-  const bool up = GENERATE(true, false);
-  Walk walk(tenant.target(),
-            {up ? "table=hits" : "table=hits order=desc",
-             "-- drover: done n > 0\n-- drover: where kind = 'k'\n",
-             GENERATE("UPDATE hits SET n = 1 WHERE {range}",
-                      "UPDATE hits AS h SET n = 1 WHERE {range}")});
-  const BatchScript script = walk.script();
-  const bool postgres = tenant.target().dialect == Dialect::postgres;
-  const auto key = [&](const std::string& a, const std::string& b) {
-    return BatchKey{a, postgres ? b : "'" + b + "'"};
-  };
-  const auto undone = [&](const std::optional<BatchKey>& from, const BatchKey& to) {
-    const ResultSet answer = walk.speaker.answer(script.undone("", from, to));
-    REQUIRE(answer.rows.size() == 1);
-    return answer.rows.front();
-  };
-  const BatchKey end = up ? key("12", "a") : key("1", "z");
-  const BatchKey first = up ? key("2", "q") : key("10", "c");
-  CHECK(undone(std::nullopt, end) == std::vector<SqlValue>{"3", first[0], first[1]});
-  CHECK(undone(up ? key("2", "q") : key("10", "c"), end)[0] == "2");
-  CHECK(undone(end, end) == std::vector<SqlValue>{"0", std::nullopt, std::nullopt});
 }
 
 TEMPLATE_TEST_CASE("one row is changed by its key and by nothing else",

@@ -275,42 +275,6 @@ TEST_CASE("a cursor moves within its page", "[batch_sql]") {
   begun.speaker.answer({"ROLLBACK"});
 }
 
-TEMPLATE_TEST_CASE("a range is split only as its owner knows it",
-                   "[batch_sql]",
-                   PgTenant,
-                   FileTenant) {
-  Begun<TestType> begun;
-  const BatchRange range = begun.range(1);
-  BatchRange upper = range_of(3, BatchKey{"4", "m"}, range.end);
-  upper.part = R"("an app"."Leaf 1")";
-  upper.size = 77;
-  const auto shrinks = [&](const BatchRange& of) {
-    return begun.speaker.answer(begun.tables.split(kId, of, {"4", "m"}, upper).front()).affected ==
-           1;
-  };
-  BatchRange wrong = range;
-  wrong.end = {"8", "z"};
-  CHECK_FALSE(shrinks(wrong));
-  wrong = range;
-  wrong.cursor = BatchKey{"1", "a"};
-  CHECK_FALSE(shrinks(wrong));
-  wrong = range;
-  wrong.owner = "you";
-  CHECK_FALSE(shrinks(wrong));
-  CHECK(begun.range(1).end == BatchKey{"9", "z"});
-  for (const ResultSet& one :
-       begun.speaker.answers(begun.tables.split(kId, range, {"4", "m"}, upper))) {
-    CHECK(one.affected == 1);
-  }
-  CHECK(begun.range(1).end == BatchKey{"4", "m"});
-  CHECK(begun.range(3).first == BatchKey{"4", "m"});
-  CHECK(begun.range(3).cursor == BatchKey{"4", "m"});
-  CHECK(begun.range(3).end == BatchKey{"9", "z"});
-  CHECK(begun.range(3).part == R"("an app"."Leaf 1")");
-  CHECK(begun.range(3).size == 77);
-  CHECK_FALSE(shrinks(range));
-}
-
 TEMPLATE_TEST_CASE("a range that is opened again begins where it began",
                    "[batch_sql]",
                    PgTenant,
