@@ -13,7 +13,7 @@ namespace {
 constexpr int kTidRanges = 140000;  ///< The first server that scans a range of ctid.
 
 /// $1 table as written. Size by statistics; -1 is "never analysed".
-constexpr std::string_view kTable = R"(SELECT c.oid::bigint,
+constexpr std::string_view kTableQuery = R"(SELECT c.oid::bigint,
        pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),
        CASE WHEN c.relkind = 'p' THEN (
          SELECT pg_catalog.sum(GREATEST(l.reltuples, 0))
@@ -25,7 +25,7 @@ constexpr std::string_view kTable = R"(SELECT c.oid::bigint,
 
 /// $1 table, $2 the key's columns as written, NULL for the primary key. The columns of the first
 /// unique index that fits: name, type, whether NULL is refused.
-constexpr std::string_view kKey = R"(WITH wanted AS (
+constexpr std::string_view kKeyQuery = R"(WITH wanted AS (
   SELECT pg_catalog.array_agg((pg_catalog.parse_ident(u.name))[1] ORDER BY u.place) AS names
     FROM pg_catalog.unnest($2::text[]) WITH ORDINALITY u (name, place)),
 fits AS (
@@ -46,7 +46,7 @@ SELECT pg_catalog.quote_ident(a.attname), pg_catalog.format_type(a.atttypid, a.a
  WHERE a.attrelid = f.indrelid AND k.place <= f.indnkeyatts ORDER BY k.place)";
 
 /// $1 table. Its leaves; of a table without partitions none.
-constexpr std::string_view kLeaves = R"(SELECT
+constexpr std::string_view kLeavesQuery = R"(SELECT
        pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname)
   FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass($1)) t
   JOIN pg_catalog.pg_class c ON c.oid = t.relid
@@ -211,10 +211,10 @@ std::vector<OwnedStatement> path_questions(Dialect dialect, const BatchOptions& 
     return questions_for_sqlite(options);
   }
   return {
-      {std::string(kTable), {options.table}},
-      {std::string(kKey),
+      {std::string(kTableQuery), {options.table}},
+      {std::string(kKeyQuery),
        {options.table, options.key.empty() ? SqlValue() : SqlValue(text_array_of(options.key))}},
-      {std::string(kLeaves), {options.table}}};
+      {std::string(kLeavesQuery), {options.table}}};
 }
 
 std::variant<FoundPath, TenantFault> found_path(Dialect dialect,

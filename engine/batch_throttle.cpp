@@ -21,7 +21,7 @@ constexpr std::array<std::string_view, kBatchSignals> kDescribed = {"blocked ses
                                                                     "active backends",
                                                                     "autovacuum workers"};
 
-std::string seconds(Milliseconds time) {
+std::string in_seconds(Milliseconds time) {
   return fmt::format("{:.1f} s", std::chrono::duration<double>(time).count());
 }
 
@@ -210,7 +210,7 @@ std::vector<BatchThrottle::SeatId> BatchThrottle::read_blocked(
       seat.yields_until = now + kYield;
       seat.yields_to = fmt::format("session {} waited {} for what this batch had locked",
                                    victim.pid,
-                                   seconds(victim.waited));
+                                   in_seconds(victim.waited));
       // A request to cancel is on its way for a while, and must not hit what comes next.
       if (now >= seat.cancelled_at + limits_.blocked || seat.cancelled_at == SteadyTime::min()) {
         seat.cancelled_at = now;
@@ -358,7 +358,7 @@ std::optional<BatchLeave> BatchThrottle::check_signals(const Seat& /*seat*/, Ste
                   fmt::format("server {} has not told its {} for {}{}",
                               server_,
                               name,
-                              seconds(whole(now - *signal.read_at)),
+                              in_seconds(whole(now - *signal.read_at)),
                               after_colon(signal.error)));
     }
   }
@@ -384,7 +384,7 @@ std::optional<BatchLeave> BatchThrottle::check_table_signal(const Seat& seat, St
               fmt::format("{} in database {} could not be read for {}{}",
                           seat.facts.has_query ? "the throttle query" : "the table's statistics",
                           seat.facts.database,
-                          seconds(whole(age)),
+                          in_seconds(whole(age)),
                           after_colon(seat.error)));
 }
 
@@ -401,8 +401,8 @@ std::optional<BatchLeave> BatchThrottle::check_replicas(const Seat& /*seat*/, St
       return wait(WaitReason::replica_lag,
                   fmt::format("replica {} is {} behind, the limit is {}",
                               replica.name,
-                              seconds(*replica.lag),
-                              seconds(limits_.replica_lag)));
+                              in_seconds(*replica.lag),
+                              in_seconds(limits_.replica_lag)));
     }
     if (replica.bytes >= limits_.replica_bytes) {
       return wait(WaitReason::replica_lag,

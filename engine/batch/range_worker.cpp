@@ -14,8 +14,8 @@ namespace {
 
 /// So many failures in a row, with pauses that grow to half a minute, are no accident any more.
 constexpr int kMostFailures = 30;
-constexpr Milliseconds kFirstPause{100};
-constexpr Milliseconds kLongestPause{30'000};
+constexpr Milliseconds kShortestPause{100};
+constexpr Milliseconds kMostPause{30'000};
 constexpr Milliseconds kLookAgain{1'000};  ///< At people's wishes, while waiting.
 constexpr Milliseconds kTellEvery{5'000};  ///< The tenant's tables, why we wait.
 constexpr double kSamplePercent = 1;
@@ -28,7 +28,7 @@ BatchSizes sizes_of(const BatchOptions& options) {
 Milliseconds pause_after(int failures) {
   thread_local std::mt19937 random{std::random_device{}()};
   const Milliseconds longest(
-      std::min(kLongestPause.count(), kFirstPause.count() << std::min(failures, 9)));
+      std::min(kMostPause.count(), kShortestPause.count() << std::min(failures, 9)));
   return Milliseconds(
       std::uniform_int_distribution<std::int64_t>(longest.count() / 2, longest.count())(random));
 }

@@ -172,7 +172,7 @@ int put_batches(Invocation& invocation,
   return all_read ? 0 : static_cast<int>(ErrorCode::incomplete);
 }
 
-int run_list(Invocation& invocation) {
+int list_batches(Invocation& invocation) {
   const auto started = std::chrono::system_clock::now();
   Workspace workspace = workspace_of(invocation.globals);
   std::vector<TenantBatches> tenants =
@@ -188,7 +188,7 @@ int run_list(Invocation& invocation) {
 }
 
 /// The ranges of a tenant's batches, and the rows that were passed over.
-int run_show(Invocation& invocation) {
+int show_batches(Invocation& invocation) {
   Workspace workspace = workspace_of(invocation.globals);
   const Tenant tenant = only_tenant(workspace, invocation);
   const std::vector<TenantBatches> found = read_batches(workspace, {tenant}, {});
@@ -253,21 +253,21 @@ int steer(Invocation& invocation, const Change& change) {
   return put_batches(invocation, occasion_since(started, workspace.environment().name), tenants);
 }
 
-int run_pause(Invocation& invocation) {
+int pause_batches(Invocation& invocation) {
   return steer(invocation, [](engine::BatchControl control) {
     control.paused = true;
     return control;
   });
 }
 
-int run_resume(Invocation& invocation) {
+int resume_batches(Invocation& invocation) {
   return steer(invocation, [](engine::BatchControl control) {
     control.paused = false;
     return control;
   });
 }
 
-int run_set(Invocation& invocation) {
+int set_batches(Invocation& invocation) {
   const auto rows = number_given(invocation.arguments, "rows", kMostRows);
   const auto workers = number_given(invocation.arguments, "workers", kMostWorkers);
   const auto rest = number_given(invocation.arguments, "rest", 10'000);
@@ -343,7 +343,7 @@ VerbSpec batches_list_verb() {
       "  drover batches list\n  drover batches list --all --tenant acme\n",
       {{"--all", Takes::nothing, "", "also those that are done"}},
       VerbSpec::Selectors::yes,
-      run_list};
+      list_batches};
 }
 
 VerbSpec batches_show_verb() {
@@ -352,7 +352,7 @@ VerbSpec batches_show_verb() {
           "  drover batches show --tenant acme\n",
           {},
           VerbSpec::Selectors::yes,
-          run_show};
+          show_batches};
 }
 
 VerbSpec batches_pause_verb() {
@@ -362,7 +362,7 @@ VerbSpec batches_pause_verb() {
           "  drover batches pause --tenant acme\n",
           {kRevision},
           VerbSpec::Selectors::yes,
-          run_pause};
+          pause_batches};
 }
 
 VerbSpec batches_resume_verb() {
@@ -371,7 +371,7 @@ VerbSpec batches_resume_verb() {
           "  drover batches resume --tenant acme\n",
           {kRevision},
           VerbSpec::Selectors::yes,
-          run_resume};
+          resume_batches};
 }
 
 VerbSpec batches_set_verb() {
@@ -387,7 +387,7 @@ VerbSpec batches_set_verb() {
            {"--rest", Takes::value, "PERCENT", "rest that share of the time of each transaction"},
            {"--usual", Takes::nothing, "", "forget what was set before"}},
           VerbSpec::Selectors::yes,
-          run_set};
+          set_batches};
 }
 
 VerbSpec batches_run_verb() {
