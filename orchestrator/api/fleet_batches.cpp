@@ -22,8 +22,12 @@ class BatchLook {
         session_(workspace.sessions(), workspace.clock(), tenant.target, facts_, approach_),
         tables_(tenant.target.dialect, session_.tables_schema()) {}
 
-  std::optional<engine::TenantFault> open(const engine::Patience& patience) {
-    auto fault = session_.look(patience);
+  /// What may write takes the tenant's lock if it is free, and does without it if not.
+  enum class For { reading, writing };
+
+  std::optional<engine::TenantFault> open(For what, const engine::Patience& patience) {
+    auto fault =
+        what == For::reading ? session_.look(patience) : session_.approach(nullptr, patience);
     return fault ? std::move(fault) : session_.identity_fault();
   }
 
@@ -75,7 +79,7 @@ std::vector<TenantBatches> read_batches(Workspace& workspace,
                                         const engine::Patience& patience) {
   return visit_all(workspace, tenants, [&](const Tenant& tenant, TenantBatches& result) {
     BatchLook look(workspace, tenant);
-    result.fault = look.open(patience);
+    result.fault = look.open(BatchLook::For::reading, patience);
     if (!result.fault) {
       result.fault = look.read(result.batches, patience);
     }
@@ -90,7 +94,7 @@ std::vector<TenantBatches> steer_batches(
     const engine::Patience& patience) {
   return visit_all(workspace, tenants, [&](const Tenant& tenant, TenantBatches& result) {
     BatchLook look(workspace, tenant);
-    result.fault = look.open(patience);
+    result.fault = look.open(BatchLook::For::writing, patience);
     std::vector<engine::BatchStatus> batches;
     result.fault = result.fault ? std::move(result.fault) : look.read(batches, patience);
     for (engine::BatchStatus& status : batches) {
@@ -118,7 +122,7 @@ std::vector<engine::ParkedKey> read_parked(Workspace& workspace,
                                            const engine::Patience& patience) {
   constexpr std::size_t kMostShown = 100;
   BatchLook look(workspace, tenant);
-  if (look.open(patience)) {
+  if (look.open(BatchLook::For::reading, patience)) {
     return {};
   }
   const engine::Exchange answer = look.ask(look.tables().read_parked(id, kMostShown), patience);
