@@ -37,7 +37,7 @@ enum class Extent {
 
 /// The tenant a backup is made of, as its history was read just before.
 struct BackupSubject {
-  const Tenant& tenant;
+  Tenant tenant;
   Extent extent = Extent::whole;
   std::string uid;  ///< Empty: the tenant has no history yet.
   std::vector<engine::RevisionId> heads;

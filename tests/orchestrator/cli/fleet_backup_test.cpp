@@ -59,6 +59,27 @@ void write_two_steps(const ProgramDir& dir) {
               "ALTER TABLE files DROP COLUMN size;"});
 }
 
+/// A file system that is full soon, as long as this lives; absent without the right to mount one.
+class SmallDisk {
+ public:
+  explicit SmallDisk(std::string folder)
+      : folder_(std::move(folder)),
+        is_mounted_(mount("tmpfs", folder_.c_str(), "tmpfs", 0, "size=400k,mode=0700") == 0) {}
+  ~SmallDisk() {
+    if (is_mounted_) {
+      umount2(folder_.c_str(), MNT_DETACH);
+    }
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+
+  bool is_mounted() const noexcept { return is_mounted_; }
+
+ private:
+  const std::string folder_;
+  const bool is_mounted_;
+};
+
 /// Files of a backup that is not there as a whole.
 std::size_t leftovers(const ProgramDir& dir) {
   std::size_t count = 0;
@@ -269,7 +290,8 @@ TEST_CASE("a full disk leaves every tenant without a backup as it was", "[cli]")
   }
   fs::create_directory(dir.files() / "backups");
   const std::string folder = (dir.files() / "backups").string();
-  if (mount("tmpfs", folder.c_str(), "tmpfs", 0, "size=400k,mode=0700") != 0) {
+  const SmallDisk disk(folder);
+  if (!disk.is_mounted()) {
     WARN("no tmpfs can be mounted here, so no disk is full");
     return;
   }
@@ -280,7 +302,6 @@ TEST_CASE("a full disk leaves every tenant without a backup as it was", "[cli]")
   const std::size_t left = leftovers(dir);
   const json made = document(dir, {"backups", "list"}, 0)["backups"];
   const int sound = dir.run({"backups", "verify"}).status;
-  umount(folder.c_str());
   INFO(stopped.err);
   CHECK(stopped.status == 8);
   CHECK(stopped.err.find("No space left on device") != std::string::npos);
