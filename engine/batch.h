@@ -51,6 +51,10 @@ struct BatchPath {
                                      ///< or a page and a row of it.
   std::vector<std::string> types;    ///< PostgreSQL: of each column, as a cast takes them.
   bool descending = false;
+
+  /// PostgreSQL, check=checksum: the types of the columns that are assigned to, in the order of the
+  /// statement. Not kept in the tables.
+  std::vector<std::string> value_types;
 };
 
 /// What is above `first` (everything, where there is none) up to `end`, inclusive; below, for a

@@ -53,6 +53,14 @@ constexpr std::string_view kLeavesQuery = R"(SELECT
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE t.isleaf AND t.parentrelid IS NOT NULL AND c.relkind = 'r' ORDER BY c.oid)";
 
+/// $1 table, $2 columns as written.
+constexpr std::string_view kTypesQuery =
+    R"(SELECT COALESCE(pg_catalog.format_type(a.atttypid, a.atttypmod), 'text')
+  FROM pg_catalog.unnest($2::text[]) WITH ORDINALITY u (name, place)
+  LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = pg_catalog.to_regclass($1)
+   AND a.attname = (pg_catalog.parse_ident(u.name))[1] AND a.attnum > 0 AND NOT a.attisdropped
+ ORDER BY u.place)";
+
 /// A name as SQLite's functions take it: without quotes, and without "main.".
 std::string bare(std::string_view name) {
   const std::size_t dot = name.rfind('.');
@@ -215,6 +223,14 @@ std::vector<OwnedStatement> path_questions(Dialect dialect, const BatchOptions& 
       {std::string(kKeyQuery),
        {options.table, options.key.empty() ? SqlValue() : SqlValue(text_array_of(options.key))}},
       {std::string(kLeavesQuery), {options.table}}};
+}
+
+OwnedStatement value_types_question(const BatchOptions& options) {
+  std::vector<std::string> columns;
+  for (const BatchOptions::Assignment& one : options.assigns) {
+    columns.push_back(one.column);
+  }
+  return {std::string(kTypesQuery), {options.table, SqlValue(text_array_of(columns))}};
 }
 
 std::variant<FoundPath, TenantFault> found_path(Dialect dialect,

@@ -32,6 +32,10 @@ struct FoundPath {
 /// What to ask, in one message; three statements.
 std::vector<OwnedStatement> path_questions(Dialect dialect, const BatchOptions& options);
 
+/// PostgreSQL: asks for the types of the columns that the batch assigns to; a row each, "text" for
+/// one that is not there.
+OwnedStatement value_types_question(const BatchOptions& options);
+
 /// What the answers mean. Kinds of faults: batch_table_missing, batch_key_missing,
 /// batch_key_not_unique, batch_key_nullable, batch_key_changes, batch_needs_newer_server.
 std::variant<FoundPath, TenantFault> found_path(Dialect dialect,

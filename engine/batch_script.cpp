@@ -192,10 +192,43 @@ OwnedStatement BatchScript::work_where(const std::string& part, Bounds range) co
   if (!options_.where.empty()) {
     condition += fmt::format(" AND ({})", options_.where);
   }
-  if (!options_.done.empty()) {  // so that going over a row again does it no harm
-    condition += fmt::format(" AND ({}) IS NOT TRUE", options_.done);
+  if (can_check()) {  // so that going over a row again does it no harm
+    condition += fmt::format(" AND {}", is_due());
   }
   return {statement_with(part, condition + ")"), std::move(range.params)};
+}
+
+bool BatchScript::can_check() const noexcept {
+  return !options_.done.empty() || compares();
+}
+
+/// The values are compared as text, each as its column would hold it: not every type can be
+/// compared, and text is told apart where a collation would not.
+std::string BatchScript::values_differ() const {
+  std::string condition;
+  for (std::size_t i = 0; i < options_.assigns.size(); ++i) {
+    const BatchOptions::Assignment& one = options_.assigns[i];
+    condition += condition.empty() ? "" : " OR ";
+    condition += postgres() ? fmt::format("({0}{1})::text IS DISTINCT FROM (({2})::{3})::text",
+                                          qualifier(),
+                                          one.column,
+                                          one.value,
+                                          path_.value_types[i])
+                            : fmt::format("{}{} IS NOT ({})", qualifier(), one.column, one.value);
+  }
+  return condition;
+}
+
+/// The condition on a row that the statement is still to change.
+std::string BatchScript::is_due() const {
+  std::string condition;
+  if (!options_.done.empty()) {
+    condition = fmt::format("({}) IS NOT TRUE", options_.done);
+  }
+  if (compares()) {
+    condition += fmt::format("{}{}", condition.empty() ? "" : " OR ", values_differ());
+  }
+  return "(" + condition + ")";
 }
 
 OwnedStatement BatchScript::probe(const std::string& part,
@@ -257,13 +290,18 @@ OwnedStatement BatchScript::undone(const std::string& part,
   const std::string table = table_of(part);
   const std::string qualified = options_.called.empty() ? table + "." : qualifier();
   Bounds range = bounds(from, to, qualified);
-  return {fmt::format("SELECT count(*) OVER (), {} FROM {}{} WHERE {} AND ({}) IS NOT TRUE{} "
+  std::string meant = "(" + range.condition + ")";
+  if (compares()) {  // which rows, says the statement's own condition
+    std::string own(statement_.substr(options_.condition_at));
+    meant = "(" + own.replace(options_.range_at - options_.condition_at, kRangeSize, meant) + ")";
+  }
+  return {fmt::format("SELECT count(*) OVER (), {} FROM {}{} WHERE {} AND {}{} "
                       "ORDER BY {} LIMIT 1",
                       columns_as_text(qualified),
                       table,
                       options_.called.empty() ? "" : " AS " + options_.called,
-                      range.condition,
-                      options_.done,
+                      meant,
+                      is_due(),
                       options_.where.empty() ? "" : fmt::format(" AND ({})", options_.where),
                       order(false, qualified)),
           std::move(range.params)};
@@ -303,10 +341,10 @@ std::vector<OwnedStatement> BatchScript::make_trigger(const BatchId& id,
         "{}{}{} = NEW.{}", same_row.empty() ? "" : " AND ", qualifier(), column, column);
   }
   const std::string condition =
-      fmt::format("({}{} AND ({}) IS NOT TRUE)",
+      fmt::format("({}{} AND {})",
                   same_row,
                   options_.where.empty() ? "" : fmt::format(" AND ({})", options_.where),
-                  options_.done);
+                  is_due());
   const std::string sql = statement_with("", condition);
   std::vector<OwnedStatement> statements = drop_trigger(id, schema);
   if (!postgres()) {

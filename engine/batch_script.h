@@ -64,8 +64,12 @@ class BatchScript {
                         const BatchKey& end,
                         double percent) const;
 
-  /// How many rows above `from` up to `to` are not done, and the first of their keys; no row when
-  /// there are none. Only where the section says what done means.
+  /// Whether rows can be told that are not as they should be: the section says what done means, or
+  /// has its values computed again.
+  bool can_check() const noexcept;
+
+  /// How many rows above `from` up to `to` are not as they should be, and the first of their keys;
+  /// no row when there are none. Only where can_check().
   OwnedStatement undone(const std::string& part,
                         const std::optional<BatchKey>& from,
                         const BatchKey& to) const;
@@ -78,7 +82,7 @@ class BatchScript {
   std::string whole_table_read(const ResultSet& plan, const std::string& part) const;
 
   /// A trigger that changes each row that others write, and what takes it away again. `schema`
-  /// holds Drover's tables.
+  /// holds Drover's tables. Only where the section says what done means.
   std::vector<OwnedStatement> make_trigger(const BatchId& id, const std::string& schema) const;
   std::vector<OwnedStatement> drop_trigger(const BatchId& id, const std::string& schema) const;
 
@@ -107,6 +111,9 @@ class BatchScript {
   std::string statement_with(const std::string& part, const std::string& condition) const;
   std::string table_of(const std::string& part) const;
   std::string qualifier() const;
+  bool compares() const noexcept { return options_.check == BatchOptions::Check::checksum; }
+  std::string values_differ() const;
+  std::string is_due() const;
   OwnedStatement work_where(const std::string& part, Bounds range) const;
   bool heap() const noexcept { return path_.scan == BatchPath::Scan::heap; }
   bool postgres() const noexcept { return dialect_ == Dialect::postgres; }

@@ -68,7 +68,19 @@ enum class Transactional { no, yes };
 /// What a `batch` section asks for: how a table is gone through, how fast, and what is checked.
 struct BatchOptions {
   enum class OnPoison { stop, park };
-  enum class Check { none, count, checksum };
+  enum class Check {
+    none,
+    count,     ///< Rows that are not done; where the section says what done means.
+    checksum,  ///< And rows whose values are not what the statement computes from them now.
+  };
+
+  /// What an UPDATE gives one column; both as written.
+  struct Assignment {
+    std::string column;
+    std::string value;
+
+    bool operator==(const Assignment&) const = default;
+  };
 
   std::map<std::string, std::string> keys;  ///< As written, with defaults; what is below says what
                                             ///< they mean.
@@ -99,6 +111,8 @@ struct BatchOptions {
   bool aliased = false;             ///< and whether it has one.
   std::vector<std::string> writes;  ///< The columns that an UPDATE assigns to, as written.
   std::size_t range_at = 0;         ///< Where {range} stands in the text of the statement.
+  std::vector<Assignment> assigns;  ///< Of an UPDATE with check=checksum,
+  std::size_t condition_at = 0;     ///< and where what follows its WHERE begins.
 };
 
 struct Section {

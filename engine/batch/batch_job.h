@@ -35,12 +35,12 @@ class BatchJob {
   using MaybeFault = std::optional<TenantFault>;
 
   MaybeFault claim();
-  MaybeFault prepare();
+  MaybeFault prepare(FoundPath& found);
   MaybeFault find_path(FoundPath& found);
   MaybeFault look_at_plan(const BatchScript& script, const std::string& part);
   MaybeFault make_trigger(const BatchScript& script);
   MaybeFault fix_ends(const BatchScript& script, const FoundPath& found);
-  MaybeFault check_table();
+  MaybeFault check_table(FoundPath& found);
   MaybeFault retry_parked(const BatchScript& script);
   MaybeFault pass(const BatchScript& script, bool& whole);
   MaybeFault go_through(const BatchScript& script);

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "engine/parse/batch_assignments.h"
 #include "engine/parse/batch_statement.h"
 #include "engine/parse/directive.h"
 #include "engine/parse/pragma.h"
@@ -321,6 +322,9 @@ void take_statements(const Migration& file, const SectionText& text, Section& se
                          dialects_of(section.dialect).front(),
                          section.batch);
     check_batch_key(file, section);
+    if (section.batch.check == BatchOptions::Check::checksum) {
+      read_batch_assignments(file, section);
+    }
   }
 }
 

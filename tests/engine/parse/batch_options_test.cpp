@@ -411,7 +411,7 @@ TEST_CASE("every key of a batch can be given", "[engine][parse]") {
               "-- drover: done a IS NOT NULL -- until then\n"
               "-- drover: where b > ';'\n"
               "-- drover: throttle SELECT count(*) > 5 FROM pg_stat_activity\n"
-              "WITH x AS (SELECT 1) DELETE FROM t WHERE {range} /* {range} */;",
+              "UPDATE app.\"my files\" SET d = 1 WHERE {range} /* {range} */;",
               " postgres"))
           .sections[0];
 
