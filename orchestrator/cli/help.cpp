@@ -72,7 +72,7 @@ std::string help_for_all(std::span<const VerbSpec> verbs) {
   add_options(text, global_options());
   text += "\nMore: drover VERB --help, and drover help with one of\n ";
   for (const HelpTopic& topic : help_topics()) {
-    text += fmt::format("{} {}", &topic == &help_topics().front() ? "" : " |", topic.name);
+    text += fmt::format("{} {}", &topic == &help_topics().front() ? "" : ",", topic.name);
   }
   return text + "\n";
 }

@@ -156,6 +156,45 @@ What a restore replaced is kept: database or schema NAME_before_..., or a backup
 drover runs RUN names it. Drop the database or schema yourself when nobody misses it.
 )";
 
+constexpr std::string_view kBatches = R"(Batches: large tables in many short transactions
+
+  -- drover: batch table=files rows=1000..20000 check=count
+  -- drover: done name_key IS NOT DISTINCT FROM lower(name)
+  UPDATE files SET name_key = lower(name) WHERE {range};
+
+{range} becomes the condition on the key. The cursor moves in the transaction of its rows: whatever
+is killed, each row is done once. What stands below in the file waits for the batch and its check.
+
+  table      required                   key        columns, unique, not NULL: the primary key
+  scan       heap: as it lies on disk (PostgreSQL 14, with done); for random keys
+  target     500ms a transaction        rows       50..50000 a transaction
+  wal        16MB a transaction         workers    1 (PostgreSQL)
+  order      asc; desc                  vacuum     20% dead rows: VACUUM on the way
+  sync_commit  off; on                  on_poison  stop; park: pass bad rows, which are listed
+  check      count: of rows that are not done, where done is given; checksum: what the UPDATE
+             assigns is computed again and compared; none
+  mode       wait; background: the run goes on, drover batches run works it off, and only what
+             descends from the revision waits
+  trigger    none; sync: rows that others write meanwhile are done by a trigger (with done)
+
+  -- drover: done EXPR         true for a row that needs nothing more
+  -- drover: where EXPR        which rows are meant
+  -- drover: throttle SELECT   asked of the tenant; true: wait
+
+batches: in drover.yaml says when all batches of a server wait. Every wait has a name:
+
+  paused  rest  window  flag  query  unobservable  replica_lag  slot_retention  blocked_sessions
+  active_backends  commit_latency  wal_budget  autovacuum  dead_rows  lock
+
+  drover batches list                  how far they are, how fast, what they wait for
+  drover batches pause --tenant acme   until drover batches resume; outlives every process
+  drover batches set --rows 2000 --workers 2 --wal 5MiB --rest 50
+  drover batches run                   work off those with mode=background
+
+A run that is stopped leaves its batches where they are; drover resume goes on there. A revision
+whose batch is not done is partial: hotfixes on other branches pass.
+)";
+
 constexpr std::array kTopics = {HelpTopic{"exit-codes", kExitCodes},
                                 HelpTopic{"references", kReferences},
                                 HelpTopic{"environment", kEnvironment},
@@ -163,6 +202,7 @@ constexpr std::array kTopics = {HelpTopic{"exit-codes", kExitCodes},
                                 HelpTopic{"migrations", kMigrations},
                                 HelpTopic{"hooks", kHooks},
                                 HelpTopic{"backups", kBackups},
+                                HelpTopic{"batches", kBatches},
                                 HelpTopic{"output", kOutput}};
 
 }  // namespace

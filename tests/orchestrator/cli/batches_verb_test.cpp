@@ -70,6 +70,14 @@ TEST_CASE("what depends on a batch in the background waits until it was worked o
   const ProgramResult set = dir.run({"batches", "set", "--rows", "10", "--tenant", "a"});
   CHECK(set.status == 0);
   CHECK(dir.run({"batches", "set"}).status == 2);
+  CHECK(dir.run({"batches", "set", "--wal", "much"}).err.find("--wal is 'much'") !=
+        std::string::npos);
+  REQUIRE(dir.run({"batches", "set", "--wal", "5MiB", "--tenant", "b"}).status == 0);
+  const json told = document(dir, {"batches", "list"}, 0);
+  CHECK(told["batches"][0]["control"]["rows"] == 10);
+  CHECK(told["batches"][1]["control"]["wal_per_second"] == 5 << 20);
+  CHECK(told["total"]["batches"] == 2);
+  REQUIRE(dir.run({"batches", "set", "--usual", "--tenant", "b"}).status == 0);
   CHECK(dir.run({"batches", "run"}).status == 0);
   CHECK(ask_file(dir, "a", kCounts) == "1 x 500\n");
   CHECK(ask_file(dir, "a", "SELECT batches FROM drover_batch_ranges;") == "50\n");

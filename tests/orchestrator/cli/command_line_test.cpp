@@ -390,6 +390,7 @@ TEST_CASE("no line of a help text is wider than a terminal", "[cli]") {
                             "migrations",
                             "hooks",
                             "backups",
+                            "batches",
                             "output"}) {
     const std::string text = *topic == '\0' ? help_of({"help"}) : help_of({"help", topic});
     std::size_t at = 0;
