@@ -41,7 +41,13 @@ BatchJob::BatchJob(const SessionMeans& sessions,
       observer_(observer),
       tables_(order_.target.dialect, schema_of(order_)),
       owner_(new_owner_token()),
-      control_(sessions, BatchSession::Use::control) {}
+      control_(sessions, BatchSession::Use::control),
+      survey_(order_.target.dialect,
+              order_.migration,
+              order_.section,
+              [this](const auto& statements, const std::string& doing, auto& answers) {
+                return ask(statements, doing, answers);
+              }) {}
 
 std::optional<TenantFault> BatchJob::run() {
   MaybeFault fault = claim();
@@ -241,7 +247,7 @@ BatchJob::MaybeFault BatchJob::prepare(FoundPath& found) {
     }
   }
   for (const std::string& part : found.parts) {
-    if (auto fault = look_at_plan(script, part)) {
+    if (auto fault = survey_.look_at_plan(script, part)) {
       return fault;
     }
   }
@@ -255,75 +261,7 @@ BatchJob::MaybeFault BatchJob::prepare(FoundPath& found) {
 }
 
 BatchJob::MaybeFault BatchJob::find_path(FoundPath& found) {
-  std::vector<ResultSet> answers;
-  if (auto fault = ask(path_questions(order_.target.dialect, order_.section.batch),
-                       "looking at its table",
-                       answers)) {
-    return fault;
-  }
-  auto result = found_path(
-      order_.target.dialect, order_.section.batch, answers, control_.info().server_version);
-  if (auto* const fault = std::get_if<TenantFault>(&result)) {
-    fault->revision = order_.id.revision.value;
-    fault->place = order_.migration.place_of(order_.section.statements.front(), 0);
-    return std::move(*fault);
-  }
-  found = std::get<FoundPath>(std::move(result));
-  const BatchOptions& options = order_.section.batch;
-  if (order_.target.dialect == Dialect::postgres && !options.assigns.empty()) {
-    if (auto fault = ask({value_types_question(options)}, "looking at its columns", answers)) {
-      return fault;
-    }
-    std::transform(answers[0].rows.begin(),
-                   answers[0].rows.end(),
-                   std::back_inserter(found.path.value_types),
-                   [](const auto& row) { return text_of(row.front()); });
-  }
-  if (found.look_for_null.empty()) {
-    return std::nullopt;
-  }
-  if (auto fault = ask({{found.look_for_null + " LIMIT 1"}}, "looking at its keys", answers)) {
-    return fault;
-  }
-  return answers[0].rows.empty()
-             ? std::nullopt
-             : std::optional(fault_of("batch_key_nullable",
-                                      fmt::format("table {} has rows without a key, which a batch "
-                                                  "would never meet",
-                                                  found.path.table),
-                                      "Give them one, or go by another key."));
-}
-
-/// A batch that reads the whole table each time would take the square of its size. Where the table
-/// is so small that reading it whole is best, indexes are asked for.
-BatchJob::MaybeFault BatchJob::look_at_plan(const BatchScript& script, const std::string& part) {
-  const bool postgres = order_.target.dialect == Dialect::postgres;
-  std::vector<ResultSet> answers;
-  if (auto fault = ask({script.last(part)}, "looking for its last row", answers)) {
-    return fault;
-  }
-  const std::optional<BatchKey> last = script.key_in(answers[0]);
-  if (!last) {
-    return std::nullopt;  // nothing is there
-  }
-  std::vector<OwnedStatement> message;
-  if (postgres) {
-    message = {{"BEGIN"}, {"SET LOCAL enable_seqscan = off"}};
-  }
-  message.push_back(script.explain(script.work(part, *last, *last)));
-  message.push_back(postgres ? OwnedStatement{"ROLLBACK"} : OwnedStatement{"SELECT 1"});
-  if (auto fault = ask(message, "asking for the plan of its statement", answers)) {
-    fault->place = order_.migration.place_of(order_.section.statements.front(), 0);
-    return fault;
-  }
-  const std::string line = script.whole_table_read(answers[postgres ? 2 : 0], part);
-  if (line.empty()) {
-    return std::nullopt;
-  }
-  return fault_of("batch_reads_all",
-                  fmt::format("each transaction of the batch would read the whole table: {}", line),
-                  "Write the statement so that {range} stands alone among its conditions, joined "
-                  "by AND.");
+  return survey_.find_path([this] { return control_.info().server_version; }, found);
 }
 
 BatchJob::MaybeFault BatchJob::make_trigger(const BatchScript& script) {

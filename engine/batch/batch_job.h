@@ -17,6 +17,7 @@
 #include "engine/batch_governor.h"
 #include "engine/batch_path.h"
 #include "engine/batch_script.h"
+#include "engine/batch_survey.h"
 #include "engine/batch_tables.h"
 
 namespace drover::engine::batch {
@@ -37,7 +38,6 @@ class BatchJob {
   MaybeFault claim();
   MaybeFault prepare(FoundPath& found);
   MaybeFault find_path(FoundPath& found);
-  MaybeFault look_at_plan(const BatchScript& script, const std::string& part);
   MaybeFault make_trigger(const BatchScript& script);
   MaybeFault fix_ends(const BatchScript& script, const FoundPath& found);
   MaybeFault check_table(FoundPath& found);
@@ -76,6 +76,7 @@ class BatchJob {
   const BatchTables tables_;
   const std::string owner_;
   BatchSession control_;
+  BatchSurvey survey_;
   BatchStatus status_;
   bool claimed_ = false;
   std::deque<std::pair<SteadyTime, std::uint64_t>> seen_;  ///< For the rate.

@@ -10,6 +10,7 @@
 #include "engine/base/sha256.h"
 #include "orchestrator/api/backup_checks.h"
 #include "orchestrator/api/backup_desk.h"
+#include "orchestrator/api/batch_outlook.h"
 #include "orchestrator/api/fleet_plan.h"
 #include "orchestrator/api/fleet_preflight.h"
 #include "orchestrator/api/fleet_run.h"
@@ -217,6 +218,14 @@ std::vector<PlanFinding> FleetRun::look_before(std::vector<TenantStanding>& foun
   std::vector<PlanFinding> of_backups = look_at_backups(
       {workspace_.environment(), request_.tenants, is_to_change, found, seen.server_versions});
   std::move(of_backups.begin(), of_backups.end(), std::back_inserter(seen.findings));
+  if (goes_up) {
+    std::vector<PlanFinding> of_batches = look_at_batches(
+        {workspace_.sessions(), workspace_.clock(), workspace_.approach(), limits(), *migrations_},
+        request_.tenants,
+        found,
+        patience);
+    std::move(of_batches.begin(), of_batches.end(), std::back_inserter(seen.findings));
+  }
   return std::move(seen.findings);
 }
 

@@ -106,7 +106,8 @@ std::string findings_text(const Plan& plan) {
   std::map<std::string, std::size_t> of_kind;
   for (const PlanFinding& finding : plan.findings) {
     if (++of_kind[finding.kind] <= kShown) {
-      const bool is_news = finding.kind == "backups";  // all the others are reasons to worry
+      // all the others are reasons to worry
+      const bool is_news = finding.kind == "backups" || finding.kind == "batches";
       text += fmt::format("{} {}\n", is_news ? "-" : "!", printable(finding.text));
     }
   }

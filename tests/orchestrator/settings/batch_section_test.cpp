@@ -76,7 +76,8 @@ TEST_CASE("what batches cannot be told is refused, with its place and what to wr
   CHECK(refusal_of("replica_lag: 5") ==
         "environments.dev.batches.replica_lag is '5', which has no unit at 5: "
         "Write a whole number and ms, s, m, h or d, as in 500ms or 10m.");
-  CHECK(refusal_of("wal_per_second: 20").find("wal_per_second is '20', which has no unit") != std::string::npos);
+  CHECK(refusal_of("wal_per_second: 20").find("wal_per_second is '20', which has no unit") !=
+        std::string::npos);
   CHECK(refusal_of("active_backends: 0").find("active_backends is 0") != std::string::npos);
   CHECK(refusal_of("lag: 5s").find("'lag'") != std::string::npos);
   CHECK(refusal_of("window: always").find("window") != std::string::npos);
