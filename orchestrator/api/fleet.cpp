@@ -191,7 +191,7 @@ MigrationOutcome Fleet::provision(const std::string& id,
   engine::OpenDdlGate gate;
   fleet::RunBatches batches(
       workspace.sessions(), workspace.clock(), workspace.environment().batches);
-  options.batches = &batches.worker();
+  options.batches = &batches;
   const engine::Executor executor(
       workspace.sessions(), workspace.clock(), *migrations, options, watch, gate);
   const engine::ApplyOutcome applied =

@@ -140,7 +140,7 @@ std::vector<TenantBatches> work_background(Workspace& workspace,
   engine::ExecutorOptions options;
   options.approach = workspace.approach();
   options.by.who = engine::api::who_we_are();
-  options.batches = &batches.worker();
+  options.batches = &batches;
   std::mutex told_mutex;  // one call of `told` at a time
   const std::jthread teller([&](const std::stop_token& stop) {
     while (!stop.stop_requested()) {

@@ -556,8 +556,10 @@ run::RunResult FleetRun::coordinate(Journal& journal,
   engine::ExecutorOptions options = executor_options();
   options.may_start = [trust, &clock] { return trust->holds(clock.now()); };
   const std::unique_ptr<RunBackups> backups = backups_for(journal);
-  RunBatches batches(workspace_.sessions(), clock, workspace_.environment().batches);
-  options.batches = &batches.worker();
+  run::RunPlan plan;
+  RunBatches batches(
+      workspace_.sessions(), clock, workspace_.environment().batches, plan.stopping.get_token());
+  options.batches = &batches;
   FleetWorker worker(
       {workspace_.sessions(), clock, *migrations_, watch, gate, backups.get(), &batches},
       std::move(options),
@@ -569,7 +571,6 @@ run::RunResult FleetRun::coordinate(Journal& journal,
   HookedWorker hooked(worker, hooks);
   run::PoolDispatcher dispatcher(hooked,
                                  std::min(limit.in_flight, std::max<std::size_t>(rest.size(), 1)));
-  run::RunPlan plan;
   plan.run = id_;
   plan.trust = trust;
   plan.owner = owner_;

@@ -223,7 +223,8 @@ TenantOutcome FleetWorker::work(const Tenant& tenant,
 void FleetWorker::after_partial(Turn& turn, TenantOutcome& result) {
   const bool stuck = result.outcome == Outcome::partial && result.fault &&
                      result.fault->fault_class == engine::FaultClass::permanent &&
-                     !turn.not_cleared && !turn.patience.stop.stop_requested();
+                     result.fault->kind != "interrupted" && !turn.not_cleared &&
+                     !turn.patience.stop.stop_requested();
   if (guard_ == nullptr || !stuck || goal_.direction == engine::Direction::down) {
     return;
   }

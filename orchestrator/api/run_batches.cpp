@@ -34,8 +34,20 @@ engine::BatchLimits limits_of(const BatchSettings& settings) {
 
 RunBatches::RunBatches(engine::SessionFactory& sessions,
                        engine::Clock& clock,
-                       const BatchSettings& settings)
-    : governor_(sessions, clock, limits_of(settings)), runner_(sessions, clock, governor_) {}
+                       const BatchSettings& settings,
+                       std::stop_token stopping)
+    : governor_(sessions, clock, limits_of(settings)),
+      runner_(sessions, clock, governor_),
+      stopping_(std::move(stopping)) {}
+
+std::optional<engine::TenantFault> RunBatches::work(const engine::BatchOrder& order,
+                                                    const engine::Patience& patience,
+                                                    const engine::BatchObserver& observer) {
+  std::stop_source either;
+  const std::stop_callback of_tenant(patience.stop, [&] { either.request_stop(); });
+  const std::stop_callback of_run(stopping_, [&] { either.request_stop(); });
+  return runner_.work(order, {patience.deadline, either.get_token()}, observer);
+}
 
 engine::BatchObserver RunBatches::observer_for(const TenantId& tenant) {
   return [this, tenant](const engine::BatchNews& news) {

@@ -18,12 +18,18 @@
 
 namespace drover::orchestrator {
 
-class RunBatches {
+class RunBatches final : public engine::BatchWorker {
  public:
-  /// The references outlive the object.
-  RunBatches(engine::SessionFactory& sessions, engine::Clock& clock, const BatchSettings& settings);
+  /// The references outlive the object. Batches stop at their next transaction when `stopping` says
+  /// so, and go on there another time.
+  RunBatches(engine::SessionFactory& sessions,
+             engine::Clock& clock,
+             const BatchSettings& settings,
+             std::stop_token stopping = {});
 
-  engine::BatchWorker& worker() noexcept { return runner_; }
+  std::optional<engine::TenantFault> work(const engine::BatchOrder& order,
+                                          const engine::Patience& patience,
+                                          const engine::BatchObserver& observer) override;
 
   /// Keeps the news of `tenant`, for progress().
   engine::BatchObserver observer_for(const TenantId& tenant);
@@ -41,6 +47,7 @@ class RunBatches {
  private:
   engine::batch::ServerGovernor governor_;
   engine::batch::BatchRunner runner_;
+  const std::stop_token stopping_;
   mutable std::mutex news_mutex_;  ///< Guards news_.
   std::map<TenantId, engine::BatchNews> news_;
 };

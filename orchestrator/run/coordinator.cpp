@@ -220,6 +220,9 @@ void RunLoop::carry_out(RolloutActions actions) {
     due_.pop_front();
     std::visit(*this, action);
   }
+  if (rollout_.stopping()) {
+    plan_.stopping.request_stop();
+  }
 }
 
 void RunLoop::operator()(TenantReturned& message) {

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,6 +59,10 @@ struct RunPlan {
   std::uint32_t seed = 0;
   std::shared_ptr<LeaseTrust> trust =
       {};  ///< Kept up to date while the run goes on; may be absent.
+
+  /// Asked to stop once nothing more is started: what may end at any point without harm (a batch)
+  /// does not wait for its end then.
+  std::stop_source stopping = {};
 };
 
 /// How often a process died under each tenant that was started and has no outcome. Empty for a run

@@ -5,8 +5,10 @@
 #include <catch2/catch.hpp>
 
 #include "tests/orchestrator/cli/fleet_dir.h"
+#include "tests/orchestrator/cli/program_child.h"
 #include "tests/support/pg_cluster.h"
 
+using drover::test::ProgramChild;
 using drover::test::ProgramDir;
 using drover::test::ProgramResult;
 using namespace drover::test::fleet;  // NOLINT(google-build-using-namespace): tests only
@@ -83,4 +85,28 @@ TEST_CASE("what depends on a batch in the background waits until it was worked o
   CHECK(ask_file(dir, "a", "SELECT batches FROM drover_batch_ranges;") == "50\n");
   CHECK(ask_file(dir, "b", "SELECT batches FROM drover_batch_ranges;") == "5\n");
   CHECK(dir.run({"upgrade", "--yes"}).status == 0);
+}
+
+TEST_CASE("a run that is asked to stop leaves its batches where they are, and resumes there",
+          "[cli]") {
+  const ProgramDir dir;
+  write_batch(dir, "");
+  write_settings(dir, "sqlite: fleet/*.db", "    batches: {flag: hold}\n");
+  dir.files().write("hold", "");
+  ProgramChild run(dir, {"upgrade", "--yes", "--create-files"});
+  const auto waiting = [&](const std::string& tenant) {
+    const json all = json::parse(dir.run({"batches", "list", "-o", "json"}).out, nullptr, false);
+    return !all.is_discarded() && all["batches"].size() == 2 &&
+           all["batches"][tenant == "a" ? 0 : 1]["waiting"].is_string();
+  };
+  wait_until([&] { return waiting("a") && waiting("b"); });
+  run.send(SIGINT);
+  CHECK(run.wait() == 130);
+  CHECK(ask_file(dir, "a", kCounts) == "0 x 500\n");
+  const json standing = document(dir, {"status"}, 0)["tenants"];
+  CHECK(standing[0]["state"] == "partial");
+  fs::remove(dir.files() / "hold");
+  CHECK(dir.run({"resume", "--yes"}).status == 0);
+  CHECK(ask_file(dir, "a", kCounts) == "1 x 500\n");
+  CHECK(ask_file(dir, "b", kCounts) == "1 x 500\n");
 }
