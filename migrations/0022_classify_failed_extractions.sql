@@ -19,10 +19,10 @@ ALTER TABLE extraction_results ADD COLUMN error_code text;
 -- drover: throttle SELECT count(*) > 500 FROM extraction_results WHERE status = 'pending'
 -- order=desc: support asks about last week, so the newest come first.
 -- rows: a worker that reports a result may meet a transaction of ours; let it be short.
--- vacuum: every result is updated a few times in its life, so there is bloat enough already.
 -- where: which rows are meant; others are passed by, and the check does not count them.
--- throttle: the batch waits as long as this says true. The workers go first, since customers wait
--- for them. Replica lag and the like are watched without being told.
+-- Two that only PostgreSQL needs. vacuum: every result is updated a few times in its life, so there
+-- is bloat enough already. throttle: as long as this says true, the batch waits; the workers go
+-- first, since customers wait for them. Replica lag and the like are watched without being told.
 UPDATE extraction_results
    SET error_code = CASE
          WHEN error_message IS NULL THEN 'unknown'
