@@ -307,11 +307,7 @@ TEST_CASE("at the head, changes of a file are noted and its status is on record"
         Lines{"acme 3 4000000712", "gone 0 0", "weyland 2 33"});
   CHECK(tenant->query("SELECT DISTINCT plan_code FROM tenants") == Lines{"free"});
   CHECK(tenant->query("SELECT id || ' ' || storage_location FROM files ORDER BY id") ==
-        Lines{"10 disk:/a/10",
-              "11 disk:/a/11",
-              "12 disk:/a/12",
-              "20 disk:/w/20",
-              "21 disk:/w/21"});
+        Lines{"10 disk:/a/10", "11 disk:/a/11", "12 disk:/a/12", "20 disk:/w/20", "21 disk:/w/21"});
   CHECK(tenant->query("SELECT extraction_type || ' ' || error_code || ' ' || failures"
                       "  FROM extraction_failures") == Lines{"preview unknown 1"});
 }
