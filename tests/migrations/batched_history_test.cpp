@@ -30,6 +30,12 @@ Lines rows_of(const FileTenant& tenant) {
   return rows_of_sqlite(tenant.path());
 }
 
+/// The first line that differs; empty when none does. All of thousands would take minutes to print.
+std::string first_difference(const Lines& before, const Lines& after) {
+  const Lines lines = difference(before, after);
+  return lines.empty() ? "" : lines.front();
+}
+
 /// One tenant with kFiles files as of 0020, each with a result; every second one failed, in turn
 /// with and without a message.
 template <typename Tenant>
@@ -141,11 +147,11 @@ TEMPLATE_TEST_CASE("batches of the example history rewrite what is there, up, do
 
   CHECK(told(rig.down(tenant.target(), example_history(), "0020")) == "applied");
   CHECK(difference(schema, schema_of(tenant)) == Lines{});
-  CHECK(difference(rows, rows_of(tenant)) == Lines{});
+  CHECK(first_difference(rows, rows_of(tenant)).empty());
 
   go_to_head(rig, tenant);
   CHECK(difference(schema_at_head, schema_of(tenant)) == Lines{});
-  CHECK(difference(rows_at_head, rows_of(tenant)) == Lines{});
+  CHECK(first_difference(rows_at_head, rows_of(tenant)).empty());
 }
 
 TEMPLATE_TEST_CASE("the engine's batches leave what plain statements leave",
