@@ -89,7 +89,7 @@ say "4. Up to a change of all files in batches: it fails there, and only there"
 run upgrade 0021 --yes
 
 say "5. Where does it stand now?"
-run status
+run status --tenant tenant_117 --tenant tenant_118
 
 say "6. Mend it, and run the same command again"
 ask tenant_117 "DROP TABLE plans"
