@@ -23,6 +23,12 @@ run() {
   [ $status = 0 ] || printf '(exit status %s)\n' $status
 }
 
+# One tenant's database, asked without Drover: ask TENANT SQL
+ask() {
+  if [ $kind = postgres ]; then psql -q -X -d "$1" -c "$2"
+  else sqlite3 "tenants/$1.db" "$2"; fi
+}
+
 cd demo
 if [ $kind = postgres ]; then
   . "$here/config/throwaway-postgres.sh"
@@ -65,25 +71,37 @@ run validate
 
 say "2. The first three revisions, everywhere"
 run upgrade 0003 --yes
+ask tenant_042 "
+  INSERT INTO tenants (id, code, name) VALUES (1, 'acme', 'Acme');
+  INSERT INTO files (id, tenant_id, tenant_code, original_filename, file_path, file_size)
+  WITH RECURSIVE i (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < 20000)
+  SELECT n, 1, 'acme', 'scan.pdf', '/acme/' || n, n FROM i;
+  INSERT INTO extraction_results (file_id, tenant_id, extraction_type, status)
+  SELECT id, 1, 'text', CASE id % 5 WHEN 0 THEN 'failed' ELSE 'completed' END FROM files;"
+echo "(tenant_042: 20,000 files)"
 
 say "3. One tenant has something in the way that its history does not know"
 block="CREATE TABLE plans (oops integer)"
-if [ $kind = postgres ]; then psql -q -X -d tenant_117 -c "$block"
-else sqlite3 tenants/tenant_117.db "$block"; fi
+ask tenant_117 "$block"
 echo "(tenant_117: $block)"
 
-say "4. The rest of the history: it fails there, and only there"
-run upgrade --yes
+say "4. Up to a change of all files in batches: it fails there, and only there"
+run upgrade 0021 --yes
 
 say "5. Where does it stand now?"
-run status
+run status --tenant tenant_117 --tenant tenant_118
 
 say "6. Mend it, and run the same command again"
-mend="DROP TABLE plans"
-if [ $kind = postgres ]; then psql -q -X -d tenant_117 -c "$mend"
-else sqlite3 tenants/tenant_117.db "$mend"; fi
+ask tenant_117 "DROP TABLE plans"
+run upgrade 0021 --yes
+run batches list --all --tenant tenant_042
+
+say "7. A batch that no run waits for"
+run upgrade 0022 --yes
+run batches list --tenant tenant_042
+run batches run
 run upgrade --yes
 
-say "7. The final report"
+say "8. The final report"
 run status
 run runs

@@ -98,6 +98,7 @@ TEST_CASE("the example history is sound and ends in one revision", "[migrations]
   Lines merges;
   Lines dependents;
   Lines verified;
+  Lines batched;
   for (const Migration& migration : history.in_order()) {
     const std::string& id = migration.id.value;
     INFO("revision " << id);
@@ -118,13 +119,19 @@ TEST_CASE("the example history is sound and ends in one revision", "[migrations]
             units.begin(), units.end(), [](const auto& unit) { return unit.has_verify(); })) {
       verified.push_back(id);
     }
+    if (std::any_of(units.begin(), units.end(), [](const auto& unit) {
+          return unit.kind == drover::engine::Unit::Kind::batch;
+        })) {
+      batched.push_back(id);
+    }
   }
-  CHECK(history.in_order().size() == 20);
+  CHECK(history.in_order().size() == 23);
   CHECK(roots == Lines{"0001"});
   CHECK(merges == Lines{"0011", "0016"});
   CHECK(dependents == Lines{"0015"});
   CHECK(verified == Lines{"0005", "0020"});
-  CHECK(history.graph().heads() == std::vector<drover::engine::RevisionId>{{"0020"}});
+  CHECK(batched == Lines{"0021", "0022"});
+  CHECK(history.graph().heads() == std::vector<drover::engine::RevisionId>{{"0023"}});
 }
 
 TEST_CASE("every down of the example history restores the schema its up found", "[migrations]") {
@@ -283,8 +290,11 @@ TEST_CASE("at the head, changes of a file are noted and its status is on record"
   const Home home = each_home();
   INFO("in " << name_of(home));
   ExampleTenant tenant(home);
-  tenant.up_to("0020");
+  tenant.up_to("0003");
   insert_rows(tenant);
+  const auto& history = example_history().in_order();
+  std::for_each(
+      history.begin() + 3, history.end(), [&](const Migration& revision) { tenant->up(revision); });
   tenant->execute("UPDATE files SET status = 'quarantined' WHERE id = 10");
   tenant->execute("UPDATE files SET file_path = '/a/moved' WHERE id = 11");
 
@@ -296,6 +306,10 @@ TEST_CASE("at the head, changes of a file are noted and its status is on record"
                       "  FROM tenant_usage ORDER BY tenant_code") ==
         Lines{"acme 3 4000000712", "gone 0 0", "weyland 2 33"});
   CHECK(tenant->query("SELECT DISTINCT plan_code FROM tenants") == Lines{"free"});
+  CHECK(tenant->query("SELECT id || ' ' || storage_location FROM files ORDER BY id") ==
+        Lines{"10 disk:/a/10", "11 disk:/a/11", "12 disk:/a/12", "20 disk:/w/20", "21 disk:/w/21"});
+  CHECK(tenant->query("SELECT extraction_type || ' ' || error_code || ' ' || failures"
+                      "  FROM extraction_failures") == Lines{"preview unknown 1"});
 }
 
 TEST_CASE("two schemas of one database do not mix", "[migrations]") {
@@ -318,8 +332,9 @@ TEST_CASE("two schemas of one database do not mix", "[migrations]") {
   const std::string table = drover::engine::quoted_identifier(kHostileSchema);
   other->execute("INSERT INTO tenants (id, code, name) VALUES (1, 'acme', 'Acme')");
   other->execute(
-      "INSERT INTO files (id, tenant_id, tenant_code, original_filename, file_path, file_size)"
-      " VALUES (10, 1, 'acme', 'a.pdf', '/a/10', 1)");
+      "INSERT INTO files (id, tenant_id, tenant_code, original_filename, file_path, file_size,"
+      "                   storage_location)"
+      " VALUES (10, 1, 'acme', 'a.pdf', '/a/10', 1, 'disk:/a/10')");
   one->execute("UPDATE " + table + ".files SET status = 'completed'");
   CHECK(other->query("SELECT file_id FROM file_events") == Lines{"10"});
   CHECK(one->query("SELECT file_id FROM file_events") == Lines{});

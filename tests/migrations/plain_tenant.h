@@ -1,5 +1,5 @@
 /// A tenant that runs revisions the plainest way there is: statement by statement, each unit in a
-/// transaction, on bare libpq or SQLite.
+/// transaction, a batch as one statement over the whole table, on bare libpq or SQLite.
 ///
 /// No history, fence, lock, timeout or retry: these are the engine's, and this is what the engine
 /// is compared with. What the files promise has to hold without it.
