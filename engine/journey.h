@@ -109,6 +109,7 @@ class Journey {
   std::optional<TenantFault> nobody_for_batches(const std::vector<Step>& steps) const;
   Next run_batch();
   Next announce_batch(const Section& section, const StepRecord& record);
+  bool is_awaited(const Section& section) const;
   Next work_batch(const Section& section, const StepRecord& record);
   Next finish_batch(const StepRecord& record);
 

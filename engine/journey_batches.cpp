@@ -47,11 +47,23 @@ Journey::Next Journey::run_batch() {
       std::find(at_batch_.begin(), at_batch_.end(), id.revision) != at_batch_.end();
   if (!announced) {
     const Next next = announce_batch(section, record);
-    if (next != Next::go_on || section.batch.background) {
+    if (next != Next::go_on || !is_awaited(section)) {
       return next;
     }
   }
   return work_batch(section, record);
+}
+
+/// One in the background is waited for all the same where a later step of ours rests on it.
+bool Journey::is_awaited(const Section& section) const {
+  const RevisionId& id = steps_[step_].migration->id;
+  const RevisionGraph& graph = means_.migrations.graph();
+  return !section.batch.background ||
+         std::any_of(steps_.begin() + static_cast<std::ptrdiff_t>(step_) + 1,
+                     steps_.end(),
+                     [&](const Step& later) {
+                       return graph.closure(std::span(&later.migration->id, 1)).contains(id);
+                     });
 }
 
 /// From here on it is the batch that the revision waits for, and nobody else does.
@@ -60,7 +72,7 @@ Journey::Next Journey::announce_batch(const Section& section, const StepRecord& 
   BatchRecord batch;
   batch.id = {record.revision, record.unit};
   batch.checksum = record.checksum;
-  batch.background = section.batch.background;
+  batch.background = !is_awaited(section);
   batch.by = context_.by.who;
   batch.run = context_.by.run;
   std::vector<OwnedStatement> statements = tables.create();

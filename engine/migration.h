@@ -97,7 +97,8 @@ struct BatchOptions {
   bool sync_commit = false;  ///< Whether each COMMIT waits for the disk.
   OnPoison on_poison = OnPoison::stop;
   Check check = Check::count;
-  bool background = false;    ///< The run does not wait; what depends on the revision does.
+  bool background = false;    ///< A run that goes no further does not wait; what depends on the
+                              ///< revision does.
   bool sync_trigger = false;  ///< A trigger changes rows that others write meanwhile.
 
   std::string done;      ///< True for a row that needs no change any more; empty: not said.

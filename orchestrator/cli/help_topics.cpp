@@ -173,8 +173,8 @@ is killed, each row is done once. What stands below in the file waits for the ba
   sync_commit  off; on                  on_poison  stop; park: pass bad rows, which are listed
   check      count: of rows that are not done, where done is given; checksum: what the UPDATE
              assigns is computed again and compared; none
-  mode       wait; background: the run goes on, drover batches run works it off, and only what
-             descends from the revision waits
+  mode       wait; background: a run that goes no further does not wait, drover batches run works
+             it off, and what descends from the revision is refused until then
   trigger    none; sync: rows that others write meanwhile are done by a trigger (with done)
 
   -- drover: done EXPR         true for a row that needs nothing more
