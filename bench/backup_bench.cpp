@@ -4,21 +4,18 @@
 //
 //   bench_backup DROVER [DATABASES] [MB] [FILES] [ROUNDS]
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "bench/server_cpu.h"
 #include "bench/timed_run.h"
 #include "tests/support/pg_cluster.h"
 #include "tests/support/temp_dir.h"
@@ -28,7 +25,9 @@ namespace {
 namespace fs = std::filesystem;
 using drover::bench::Cost;
 using drover::bench::median;
+using drover::bench::middle;
 using drover::bench::run;
+using drover::bench::server_cpu;
 using drover::test::PgCluster;
 using drover::test::TempDir;
 
@@ -97,31 +96,6 @@ void write_history(const fs::path& directory) {
                     i,
                     i));
   }
-}
-
-/// CPU seconds of the server's sessions, once all have ended; the postmaster has them then.
-double server_cpu(const PgCluster& cluster) {
-  constexpr const char* kOthers =
-      "SELECT count(*) FROM pg_stat_activity "
-      "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
-  while (cluster.value("postgres", kOthers) != "0") {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  std::ifstream file(fmt::format("/proc/{}/stat", cluster.pid()));
-  std::string text((std::istreambuf_iterator<char>(file)), {});
-  long user = 0;
-  long system = 0;
-  // Behind the name in parentheses: state and 12 more, then utime, stime, cutime, cstime.
-  std::sscanf(text.c_str() + text.rfind(')') + 1,
-              " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %ld %ld",
-              &user,
-              &system);
-  return static_cast<double>(user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
-}
-
-double middle(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values.empty() ? 0 : values[values.size() / 2];
 }
 
 /// What a way costs client and server; the machine's other tenants hardly show in it.

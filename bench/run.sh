@@ -11,3 +11,4 @@ bin=$PWD/build/release
 "$bin/bench/bench_fleet_bench" "$bin/orchestrator/cli/drover" "$bin/bench/bench_floor_postgres" \
   "$bin/bench/bench_floor_sqlite" "${1:-400}" "${2:-1000}" "${3:-1000}" "${4:-10000}"
 "$bin/bench/bench_backup" "$bin/orchestrator/cli/drover"
+"$bin/bench/bench_batch" "$bin/orchestrator/cli/drover"

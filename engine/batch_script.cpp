@@ -57,15 +57,29 @@ std::string BatchScript::readable(const BatchKey& key) {
   return fmt::format("({})", fmt::join(key, ", "));
 }
 
-std::optional<BatchKey> BatchScript::key_in(const ResultSet& answer,
-                                            std::size_t first_column) const {
+std::optional<BatchKey> BatchScript::key_in(const ResultSet& answer) const {
+  return answer.rows.empty() ? std::nullopt : key_at(answer.rows.front(), 0);
+}
+
+std::optional<BatchScript::Checked> BatchScript::checked_in(const ResultSet& answer) const {
   if (answer.rows.empty()) {
     return std::nullopt;
   }
   const std::vector<SqlValue>& row = answer.rows.front();
+  return Checked{static_cast<std::uint64_t>(integer_of(row[0])),
+                 *key_at(row, 1),
+                 key_at(row, 1 + path_.columns.size())};
+}
+
+std::optional<BatchKey> BatchScript::key_at(const std::vector<SqlValue>& row,
+                                            std::size_t first_column) const {
+  if (!row[first_column]) {
+    return std::nullopt;
+  }
+  const auto begin = row.begin() + static_cast<std::ptrdiff_t>(first_column);
   BatchKey key;
-  std::transform(row.begin() + static_cast<std::ptrdiff_t>(first_column),
-                 row.end(),
+  std::transform(begin,
+                 begin + static_cast<std::ptrdiff_t>(path_.columns.size()),
                  std::back_inserter(key),
                  text_of);
   if (heap() && key.front().starts_with('(')) {  // "(17,3)"
@@ -284,26 +298,65 @@ OwnedStatement BatchScript::middle(const std::string& part,
       std::move(range.params)};
 }
 
-OwnedStatement BatchScript::undone(const std::string& part,
-                                   const std::optional<BatchKey>& from,
-                                   const BatchKey& to) const {
+/// The condition on a row of the table that it is meant and not as it should be.
+std::string BatchScript::is_meant_and_due() const {
+  std::string condition = is_due();
+  if (compares()) {  // which rows are meant, says the statement's own condition
+    std::string own(statement_.substr(options_.condition_at));
+    own.replace(options_.range_at - options_.condition_at, kRangeSize, "1 = 1");
+    condition += fmt::format(" AND ({})", own);
+  }
+  if (!options_.where.empty()) {
+    condition += fmt::format(" AND ({})", options_.where);
+  }
+  return condition;
+}
+
+std::string BatchScript::texts_of(char alias) const {
+  std::string list;
+  for (std::size_t i = 0; i < path_.columns.size(); ++i) {
+    list += fmt::format("{}{}.t{}", i == 0 ? "" : ", ", alias, i);
+  }
+  return list;
+}
+
+/// One pass over the rows: to look for the end of the chunk first would read them twice.
+OwnedStatement BatchScript::check(const std::string& part,
+                                  const std::optional<BatchKey>& from,
+                                  const BatchKey& to,
+                                  std::uint64_t rows) const {
   const std::string table = table_of(part);
   const std::string qualified = options_.called.empty() ? table + "." : qualifier();
   Bounds range = bounds(from, to, qualified);
-  std::string meant = "(" + range.condition + ")";
-  if (compares()) {  // which rows, says the statement's own condition
-    std::string own(statement_.substr(options_.condition_at));
-    meant = "(" + own.replace(options_.range_at - options_.condition_at, kRangeSize, meant) + ")";
+  std::string columns;
+  std::string forth;
+  std::string back;
+  for (std::size_t i = 0; i < path_.columns.size(); ++i) {
+    const std::string column = qualified + path_.columns[i];
+    const std::string_view comma = i == 0 ? "" : ", ";
+    columns += fmt::format("{0} AS k{1}, {2} AS t{1}, ",
+                           column,
+                           i,
+                           postgres() ? column + "::text" : fmt::format("quote({})", column));
+    forth += fmt::format("{}k{}{}", comma, i, path_.descending ? " DESC" : "");
+    back += fmt::format("{}k{}{}", comma, i, path_.descending ? "" : " DESC");
   }
-  return {fmt::format("SELECT count(*) OVER (), {} FROM {}{} WHERE {} AND {}{} "
-                      "ORDER BY {} LIMIT 1",
-                      columns_as_text(qualified),
+  const std::string cut =
+      heap() ? "" : fmt::format(" ORDER BY {} LIMIT {}", order(false, qualified), rows);
+  return {fmt::format("WITH chunk AS (SELECT {}({}) AS due FROM {}{} WHERE {}{}) "
+                      "SELECT (SELECT count(*) FROM chunk WHERE due), {}, {} "
+                      "FROM (SELECT * FROM chunk ORDER BY {} LIMIT 1) AS l LEFT JOIN "
+                      "(SELECT * FROM chunk WHERE due ORDER BY {} LIMIT 1) AS f ON 1 = 1",
+                      columns,
+                      is_meant_and_due(),
                       table,
                       options_.called.empty() ? "" : " AS " + options_.called,
-                      meant,
-                      is_due(),
-                      options_.where.empty() ? "" : fmt::format(" AND ({})", options_.where),
-                      order(false, qualified)),
+                      range.condition,
+                      cut,
+                      texts_of('l'),
+                      texts_of('f'),
+                      back,
+                      forth),
           std::move(range.params)};
 }
 

@@ -68,11 +68,21 @@ class BatchScript {
   /// has its values computed again.
   bool can_check() const noexcept;
 
-  /// How many rows above `from` up to `to` are not as they should be, and the first of their keys;
-  /// no row when there are none. Only where can_check().
-  OwnedStatement undone(const std::string& part,
-                        const std::optional<BatchKey>& from,
-                        const BatchKey& to) const;
+  /// Looks whether the next `rows` rows above `from` up to `to` are as they should be; in a heap
+  /// all up to `to`. Only where can_check().
+  OwnedStatement check(const std::string& part,
+                       const std::optional<BatchKey>& from,
+                       const BatchKey& to,
+                       std::uint64_t rows) const;
+
+  struct Checked {
+    std::uint64_t undone = 0;
+    BatchKey last;                  ///< Up to here it was looked at.
+    std::optional<BatchKey> first;  ///< Of those that are not as they should be.
+  };
+
+  /// The answer to check(); none: there were no rows.
+  std::optional<Checked> checked_in(const ResultSet& answer) const;
 
   /// How the server would carry out `statement`. One row of JSON on PostgreSQL; rows of
   /// EXPLAIN QUERY PLAN on SQLite.
@@ -86,9 +96,9 @@ class BatchScript {
   std::vector<OwnedStatement> make_trigger(const BatchId& id, const std::string& schema) const;
   std::vector<OwnedStatement> drop_trigger(const BatchId& id, const std::string& schema) const;
 
-  /// The key in the first row of an answer to probe(), last() or middle(), or behind the count in
-  /// one to undone(); none where there is no row.
-  std::optional<BatchKey> key_in(const ResultSet& answer, std::size_t first_column = 0) const;
+  /// The key in the first row of an answer to probe(), last() or middle(); none where there is
+  /// none.
+  std::optional<BatchKey> key_in(const ResultSet& answer) const;
 
   /// A key's values as people read them: (17, 'x').
   static std::string readable(const BatchKey& key);
@@ -114,6 +124,9 @@ class BatchScript {
   bool compares() const noexcept { return options_.check == BatchOptions::Check::checksum; }
   std::string values_differ() const;
   std::string is_due() const;
+  std::string is_meant_and_due() const;
+  std::string texts_of(char alias) const;
+  std::optional<BatchKey> key_at(const std::vector<SqlValue>& row, std::size_t first_column) const;
   OwnedStatement work_where(const std::string& part, Bounds range) const;
   bool heap() const noexcept { return path_.scan == BatchPath::Scan::heap; }
   bool postgres() const noexcept { return dialect_ == Dialect::postgres; }

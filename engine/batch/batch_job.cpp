@@ -18,12 +18,19 @@ constexpr std::string_view kDurable = "SET LOCAL synchronous_commit = on";
 
 constexpr Milliseconds kGoodbye{5'000};  ///< For the last words of a process that is to end.
 constexpr int kMostRedone = 3;           ///< Times that a check may send ranges through again.
-constexpr std::uint64_t kCheckedRows = 50'000;  ///< By one statement of a check.
+constexpr std::uint64_t kCheckedRows = 50'000;  ///< By one statement of a check,
+constexpr std::int64_t kCheckedPages = 1'000;   ///< or, of a heap, so many pages.
 constexpr Milliseconds kRateOver{60'000};
 
 const std::string& schema_of(const BatchOrder& order) {
   return order.approach.history_schema.empty() ? order.target.schema
                                                : order.approach.history_schema;
+}
+
+/// The end of a piece of a heap for one statement of a check.
+BatchKey pages_from(const std::optional<BatchKey>& from, const BatchKey& end) {
+  const std::int64_t next = (from ? integer_of(from->front()) : -1) + kCheckedPages;
+  return next < integer_of(end.front()) ? BatchKey{std::to_string(next)} : end;
 }
 
 }  // namespace
@@ -507,27 +514,20 @@ BatchJob::MaybeFault BatchJob::count_undone(const BatchScript& script,
       stopped.code = ErrorCode::halted;
       return stopped;
     }
+    const bool by_page = script.path().scan == BatchPath::Scan::heap;
+    const BatchKey to = by_page ? pages_from(from, range.end) : range.end;
     std::vector<ResultSet> answers;
-    BatchKey to = range.end;
-    more = false;
-    if (script.path().scan == BatchPath::Scan::key) {
-      if (auto fault = ask(
-              {script.probe(range.part, from, range.end, kCheckedRows)}, "checking it", answers)) {
-        return fault;
-      }
-      if (auto key = script.key_in(answers[0])) {
-        more = *key != range.end;
-        to = std::move(*key);
-      }
-    }
-    if (auto fault = ask({script.undone(range.part, from, to)}, "checking it", answers)) {
+    if (auto fault =
+            ask({script.check(range.part, from, to, kCheckedRows)}, "checking it", answers)) {
       return fault;
     }
-    if (!answers[0].rows.empty()) {
-      count += static_cast<std::uint64_t>(integer_of(answers[0].rows[0][0]));
-      first = first.empty() ? BatchScript::readable(*script.key_in(answers[0], 1)) : first;
+    const auto checked = script.checked_in(answers[0]);
+    if (checked && checked->undone > 0) {
+      count += checked->undone;
+      first = first.empty() ? BatchScript::readable(*checked->first) : first;
     }
-    from = to;
+    more = by_page ? to != range.end : checked && checked->last != range.end;
+    from = by_page || !checked ? to : checked->last;
     if (sessions_.clock.now() >= alive_at + times_.sign_of_life) {
       alive_at = sessions_.clock.now();
       if (auto fault = tell_as_owner({}, "checking it")) {

@@ -143,9 +143,13 @@ std::optional<std::uint64_t> hex_number(std::string_view digits) {
 
 }  // namespace
 
+// A database that was copied, restored or taken to a new server has no statistics of its tables
+// yet, and every row would seem to be dead; what it knows of their size came along (autovacuum goes
+// by that as well).
 const std::string_view kTableStatement = R"(
-SELECT pg_catalog.pg_stat_get_live_tuples(t.oid), pg_catalog.pg_stat_get_dead_tuples(t.oid)
-  FROM (SELECT $1::oid) AS t (oid))";
+SELECT GREATEST(pg_catalog.pg_stat_get_live_tuples(t.oid), c.reltuples::bigint),
+       pg_catalog.pg_stat_get_dead_tuples(t.oid)
+  FROM (SELECT $1::oid) AS t (oid) LEFT JOIN pg_catalog.pg_class c USING (oid))";
 
 std::string_view blocked_statement(int server_version) noexcept {
   return server_version < kWaitStartSince ? kBlockedBefore14 : kBlocked;

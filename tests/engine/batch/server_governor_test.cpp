@@ -406,6 +406,27 @@ TEST_CASE("a table full of dead rows asks for a VACUUM, and goes on after it") {
   require_go(*seat);
 }
 
+TEST_CASE("a table without statistics, as in a copied database, is not taken for dead") {
+  server().create_database("gov_original");
+  server().execute("gov_original",
+                   "CREATE TABLE t AS SELECT 1 AS n FROM generate_series(1, 50000); ANALYZE t");
+  Rig rig("gov_copied");
+  server().execute("postgres", "DROP DATABASE gov_copied");
+  server().execute("postgres", "CREATE DATABASE gov_copied TEMPLATE gov_original");
+  server().execute("gov_copied", "UPDATE t SET n = 2 WHERE ctid < '(20,0)'");
+  REQUIRE(server().value("gov_copied", "SELECT n_live_tup FROM pg_stat_user_tables") == "0");
+  BatchSeatFacts facts;
+  facts.table_oid = std::stoll(server().value("gov_copied", "SELECT 't'::regclass::oid"));
+  const auto seat = rig.governor.enter(rig.target, std::move(facts));
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(3);
+  while (std::chrono::steady_clock::now() < until) {
+    REQUIRE_FALSE(seat->ask({}).vacuum_first);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  server().execute("gov_copied", "UPDATE t SET n = 3");
+  REQUIRE(eventually([&] { return seat->ask({}).vacuum_first; }));
+}
+
 TEST_CASE("a standby that falls behind stops batches, by bytes and by time") {
   const Standby standby(server());
   Rig by_bytes("gov_standby", [] {
