@@ -61,22 +61,47 @@ constexpr std::string_view kTypesQuery =
    AND a.attname = (pg_catalog.parse_ident(u.name))[1] AND a.attnum > 0 AND NOT a.attisdropped
  ORDER BY u.place)";
 
+/// What a quoted name stands for; another one as it is.
+std::string without_quotes(std::string_view name) {
+  if (name.size() < 2 || name.front() != '"') {
+    return std::string(name);
+  }
+  std::string text;
+  for (std::size_t i = 1; i + 1 < name.size(); ++i) {
+    text += name[i];
+    i += name.substr(i, 2) == "\"\"" ? 1U : 0U;
+  }
+  return text;
+}
+
+std::string in_lower_case(std::string name) {
+  std::transform(name.begin(), name.end(), name.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return name;
+}
+
 /// A name as SQLite's functions take it: without quotes, and without "main.".
 std::string bare(std::string_view name) {
-  const std::size_t dot = name.rfind('.');
-  if (dot != std::string_view::npos && name.find('"') == std::string_view::npos) {
-    name.remove_prefix(dot + 1);
+  bool in_quotes = false;
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    in_quotes = in_quotes != (name[i] == '"');
+    begin = name[i] == '.' && !in_quotes ? i + 1 : begin;
   }
-  if (name.size() > 1 && name.front() == '"') {
-    name = name.substr(1, name.size() - 2);
-  }
-  return std::string(name);
+  return without_quotes(name.substr(begin));
+}
+
+/// SQLite knows a name in any case.
+bool is_same(const std::string& a, const std::string& b) {
+  return in_lower_case(a) == in_lower_case(b);
 }
 
 std::vector<OwnedStatement> questions_for_sqlite(const BatchOptions& options) {
   const std::string table = bare(options.table);
   return {
-      {"SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = ?1 AND type = 'table'",
+      {"SELECT wr, name FROM pragma_table_list "
+       "WHERE schema = 'main' AND lower(name) = lower(?1) AND type = 'table'",
        {table}},
       {"SELECT name, type, \"notnull\", pk FROM pragma_table_info(?1) ORDER BY pk, cid", {table}},
       {"SELECT l.name, i.name FROM pragma_index_list(?1) l, pragma_index_info(l.name) i "
@@ -136,7 +161,16 @@ std::vector<Column> columns_of_sqlite(const BatchOptions& options,
   std::vector<std::string> wanted = primary;
   if (!options.key.empty()) {
     wanted.clear();
-    std::transform(options.key.begin(), options.key.end(), std::back_inserter(wanted), bare);
+    for (const std::string& written : options.key) {
+      const auto& known = answers[1].rows;
+      const auto row = std::find_if(known.begin(), known.end(), [&](const auto& one) {
+        return is_same(text_of(one[0]), bare(written));
+      });
+      if (row == known.end()) {
+        return {};
+      }
+      wanted.push_back(text_of((*row)[0]));
+    }
     if (wanted != primary && !has_unique_index(answers[2], wanted)) {
       return {};
     }
@@ -161,14 +195,8 @@ std::vector<Column> columns_of_sqlite(const BatchOptions& options,
 
 /// Names as written, a quoted one with its quotes, mean the same column.
 bool same_name(const std::string& written, const std::string& column) {
-  const auto folded = [](std::string name) {
-    if (!name.empty() && name.front() == '"') {
-      return name.substr(1, name.size() - 2);
-    }
-    std::transform(name.begin(), name.end(), name.begin(), [](char c) {
-      return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return name;
+  const auto folded = [](const std::string& name) {
+    return name.starts_with('"') ? without_quotes(name) : in_lower_case(name);
   };
   return folded(written) == folded(column);
 }
@@ -200,7 +228,8 @@ std::optional<TenantFault> key_fault(Dialect dialect,
                             "Go by a key whose columns are NOT NULL.");
     }
     for (const std::string& written : options.writes) {
-      if (same_name(written, column.name)) {
+      if (dialect == Dialect::sqlite ? is_same(bare(written), bare(column.name))
+                                     : same_name(written, column.name)) {
         return fault_of_table(
             options,
             "batch_key_changes",
@@ -247,7 +276,7 @@ std::variant<FoundPath, TenantFault> found_path(Dialect dialect,
   const std::vector<SqlValue>& table = answers[0].rows.front();
   FoundPath found;
   found.path.descending = options.descending;
-  found.path.table = postgres ? text_of(table[1]) : quoted_identifier(bare(options.table));
+  found.path.table = postgres ? text_of(table[1]) : quoted_identifier(text_of(table[1]));
   found.path.table_oid = postgres ? integer_of(table[0]) : 0;
   if (postgres) {
     const std::int64_t estimate = integer_of(table[2]);

@@ -110,6 +110,7 @@ struct BatchOptions {
   std::size_t table_at = 0;         ///< Where that stands in the statement,
   std::size_t table_size = 0;       ///< how long its name is, without an alias,
   bool aliased = false;             ///< and whether it has one.
+  bool returns = false;             ///< Whether it has a RETURNING of its own.
   std::vector<std::string> writes;  ///< The columns that an UPDATE assigns to, as written.
   std::size_t range_at = 0;         ///< Where {range} stands in the text of the statement.
   std::vector<Assignment> assigns;  ///< Of an UPDATE with check=checksum,

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/batch/batch_board.h"
+#include "engine/batch/batch_owner.h"
 #include "engine/batch/batch_runner.h"
 #include "engine/batch/batch_session.h"
 #include "engine/batch_governor.h"
@@ -74,7 +75,8 @@ class BatchJob {
   const Patience& patience_;
   const BatchObserver& observer_;
   const BatchTables tables_;
-  const std::string owner_;
+  const OwnerToken token_;
+  const std::string& owner_ = token_.text();
   BatchSession control_;
   BatchSurvey survey_;
   BatchStatus status_;

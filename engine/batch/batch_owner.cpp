@@ -7,7 +7,9 @@
 #include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <mutex>
 #include <random>
+#include <set>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -20,11 +22,29 @@ std::string host() {
   return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown";
 }
 
+/// The tokens of this process.
+struct LivingTokens {
+  std::mutex mutex;  ///< Guards texts.
+  std::set<std::string> texts;
+};
+
+LivingTokens& living() {
+  static LivingTokens tokens;
+  return tokens;
+}
+
 }  // namespace
 
-std::string new_owner_token() {
+OwnerToken::OwnerToken() {
   std::random_device random;
-  return fmt::format("{}/{}/{:08x}", host(), getpid(), random());
+  text_ = fmt::format("{}/{}/{:08x}", host(), getpid(), random());
+  const std::lock_guard lock(living().mutex);
+  living().texts.insert(text_);
+}
+
+OwnerToken::~OwnerToken() {
+  const std::lock_guard lock(living().mutex);
+  living().texts.erase(text_);
 }
 
 bool is_gone(const std::string& token) {
@@ -36,7 +56,14 @@ bool is_gone(const std::string& token) {
   const std::string_view digits = std::string_view(token).substr(first + 1, second - first - 1);
   pid_t pid = 0;
   const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), pid);
-  return parsed.ec == std::errc() && pid > 0 && kill(pid, 0) != 0 && errno == ESRCH;
+  if (parsed.ec != std::errc() || pid <= 0) {
+    return false;
+  }
+  if (pid == getpid()) {
+    const std::lock_guard lock(living().mutex);
+    return !living().texts.contains(token);
+  }
+  return kill(pid, 0) != 0 && errno == ESRCH;
 }
 
 }  // namespace drover::engine::batch

@@ -1,6 +1,6 @@
 /// Who works on a batch: a token for this process, and whether the owner of another is dead.
 ///
-/// Thread safety: free functions.
+/// Thread safety: tokens and functions, from any thread.
 
 #pragma once
 
@@ -8,11 +8,23 @@
 
 namespace drover::engine::batch {
 
-/// "host/pid/random", another one at each call.
-std::string new_owner_token();
+/// Stands for one piece of work of this process, as long as it lives.
+class OwnerToken {
+ public:
+  OwnerToken();
+  OwnerToken(const OwnerToken&) = delete;
+  OwnerToken& operator=(const OwnerToken&) = delete;
+  ~OwnerToken();
 
-/// Whether the process that `token` names ran on this machine and is gone. False where nobody can
-/// tell.
+  /// "host/pid/random", another one for each.
+  const std::string& text() const noexcept { return text_; }
+
+ private:
+  std::string text_;
+};
+
+/// Whether what `token` stands for ran on this machine and is gone: its process, or that piece of
+/// work of ours. False where nobody can tell.
 bool is_gone(const std::string& token);
 
 }  // namespace drover::engine::batch

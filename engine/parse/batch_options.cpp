@@ -307,6 +307,21 @@ void check_batch(const Migration& file, const Section& section, const char* dire
            "trigger=sync needs to know which rows are done",
            "Add a line '-- drover: done EXPR'.");
   }
+  if (section.batch.sync_trigger && section.batch.returns) {
+    refuse(file,
+           directive,
+           "bad_batch_value",
+           "trigger=sync makes a trigger of the statement, in which nothing can be returned",
+           "Leave out the statement's RETURNING.");
+  }
+  if (section.batch.sync_trigger && section.batch.aliased && section.is_for(Dialect::sqlite)) {
+    refuse(file,
+           directive,
+           "bad_batch_value",
+           "trigger=sync makes a trigger of the statement, in which SQLite knows no alias of a "
+           "table that is changed",
+           "Call the table by its own name, or write 'batch postgres'.");
+  }
   if (!section.batch.heap) {
     return;
   }

@@ -110,6 +110,14 @@ std::vector<std::string> columns_written(const Tokens& tokens) {
   return columns;
 }
 
+bool has_returning(const Tokens& tokens) {
+  int depth = 0;
+  return std::any_of(tokens.begin(), tokens.end(), [&](const Token& token) {
+    depth += token.is('(') ? 1 : token.is(')') ? -1 : 0;
+    return depth == 0 && token.is_word("returning");
+  });
+}
+
 }  // namespace
 
 void read_batch_statement(std::string_view statement,
@@ -119,6 +127,7 @@ void read_batch_statement(std::string_view statement,
   const Tokens tokens = tokens_of(statement, dialect);
   find_table(statement, tokens, tokens_of(batch.table, dialect), batch);
   batch.writes = columns_written(tokens);
+  batch.returns = has_returning(tokens);
   batch.range_at = static_cast<std::size_t>(range - statement.data());
 }
 

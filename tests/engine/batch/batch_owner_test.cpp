@@ -5,6 +5,7 @@
 
 #include <chrono>
 
+#include "engine/batch/batch_owner.h"
 #include "tests/engine/batch/batch_child.h"
 
 namespace drover::engine::test {
@@ -57,6 +58,30 @@ TEMPLATE_TEST_CASE("a batch that another process works on is left to it, until t
   CHECK(child.wait() == -1);
   CHECK(told(rig.up(tenant.target(), files.set())) == "applied");  // at once
   CHECK(counts(tenant) == fmt::format("{} x 1", kRows / 2));
+}
+
+TEST_CASE("what this process no longer works on is nobody's", "[batch]") {
+  const PgTenant tenant;
+  BatchRig rig;
+  std::vector<std::string> bodies = counting(100);
+  const std::string plain = "n integer NOT NULL)";
+  bodies[0].replace(
+      bodies[0].find(plain), plain.size(), "n integer NOT NULL, CHECK (n = 0 OR id <> 50))");
+  const MigrationSet set = line_of(bodies);
+  CHECK(rig.up(tenant.target(), set).fault);
+  std::string past;
+  {
+    const batch::OwnerToken token;
+    past = token.text();
+    tenant.sql(fmt::format("UPDATE drover_batches SET owner = '{}', seen_at = now()", past));
+    const ApplyOutcome held = rig.up(tenant.target(), set);
+    REQUIRE(held.fault);
+    CHECK(held.fault->kind == "batch_held");
+  }
+  CHECK(batch::is_gone(past));
+  tenant.sql("ALTER TABLE hits DROP CONSTRAINT hits_check");
+  CHECK(told(rig.up(tenant.target(), set)) == "applied");  // at once, though it gave a sign of life
+  CHECK(counts(tenant) == "100 x 1");
 }
 
 TEST_CASE("a process that was frozen and thaws changes nothing of a batch that was taken over",

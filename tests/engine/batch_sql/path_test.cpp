@@ -86,6 +86,17 @@ TEST_CASE("a key on SQLite is a whole unique index and nothing less", "[batch_sq
   CHECK(fault_of(tenant, "table=hits key=id") == "found");
 }
 
+TEST_CASE("names of SQLite's tables mean the same in any case and with any quotes", "[batch_sql]") {
+  const FileTenant tenant;
+  tenant.sql("CREATE TABLE Hits (id INTEGER PRIMARY KEY, n)");
+  tenant.sql("CREATE TABLE \"o\"\"dd.one\" (\"the \"\"id\" INTEGER PRIMARY KEY, n)");
+  CHECK(fault_of(tenant, "table=hITS") == "found");
+  CHECK(fault_of(tenant, "table=main.Hits") == "found");
+  CHECK(fault_of(tenant, "table=main.\"Hits\"") == "found");
+  CHECK(fault_of(tenant, "table=\"o\"\"dd.one\"") == "found");
+  CHECK(fault_of(tenant, "table=hits key=ID") == "found");
+}
+
 TEMPLATE_TEST_CASE("a statement must not change the key that it goes by",
                    "[batch_sql]",
                    PgTenant,

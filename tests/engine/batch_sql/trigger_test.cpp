@@ -58,7 +58,9 @@ TEMPLATE_TEST_CASE("rows that others write are changed until the trigger goes",
 }
 
 TEST_CASE("a trigger bears a statement with an alias", "[batch_sql]") {
-  Synced<PgTenant> synced(syncing("UPDATE hits AS h SET low = lower(h.name) WHERE {range}"));
+  SectionText text = syncing("UPDATE hits AS h SET low = lower(h.name) WHERE {range}");
+  text.keys = "postgres " + text.keys;
+  Synced<PgTenant> synced(text);
   synced.tenant.sql("INSERT INTO hits VALUES (1, 'ONE', NULL)");
   CHECK(synced.low(1) == "one");
 }

@@ -236,6 +236,27 @@ TEST_CASE("a batch that could not run is refused", "[engine][parse]") {
                      "trigger=sync needs to know which rows are done"},
                 });
   check_refused("bad_batch_value",
+                "Leave out the statement's RETURNING.",
+                {
+                    {"a trigger whose statement returns something",
+                     batch("table=t trigger=sync",
+                           "-- drover: done a = 1\nUPDATE t SET a = 1 WHERE {range} RETURNING a;"),
+                     "3:1",
+                     "trigger=sync makes a trigger of the statement, in which nothing can be "
+                     "returned"},
+                });
+  check_refused(
+      "bad_batch_value",
+      "Call the table by its own name, or write 'batch postgres'.",
+      {
+          {"a trigger whose statement has an alias, on SQLite",
+           batch("table=t trigger=sync",
+                 "-- drover: done a = 1\nUPDATE t AS x SET a = 1 WHERE {range};"),
+           "3:1",
+           "trigger=sync makes a trigger of the statement, in which SQLite knows no alias "
+           "of a table that is changed"},
+      });
+  check_refused("bad_batch_value",
                 "Leave out order=desc.",
                 {
                     {"a heap scan downwards",
