@@ -83,11 +83,7 @@ int show_batches(Invocation& invocation) {
   std::string text;
   for (const BatchStatus& status : found.front().batches) {
     const BatchRecord& record = status.record;
-    text += fmt::format("revision {}, table {}: {}\n",
-                        record.id.revision.value,
-                        record.path.table.empty() ? "not known yet" : record.path.table,
-                        report::batch_state_text(status));
-    text += report::batch_ranges_text(status, data_width());
+    text += report::batch_text(status, data_width());
     if (status.parked > 0) {
       text += fmt::format("{} passed over:\n", report::count_of(status.parked, "row"));
       for (const engine::ParkedKey& parked : read_parked(workspace, tenant, record.id, {})) {

@@ -63,6 +63,16 @@ bool goes_on(const BatchRecord& record) {
          !record.control.paused;
 }
 
+/// A quoted name without quotes, where it needs none.
+std::string table_text(const std::string& table) {
+  const bool quoted = table.size() > 2 && table.front() == '"' && table.back() == '"';
+  const std::string inside = quoted ? table.substr(1, table.size() - 2) : "";
+  const bool plain = std::all_of(inside.begin(), inside.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  });
+  return quoted && plain ? inside : table;
+}
+
 std::string share_text(const Sums& sums) {
   return sums.of == 0 ? "-" : fmt::format("{} %", 100 * sums.seen / sums.of);
 }
@@ -78,6 +88,23 @@ std::optional<std::chrono::milliseconds> rest_of(const Sums& sums) {
   }
   const double seconds = static_cast<double>(sums.of - sums.seen) / sums.rate;
   return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
+}
+
+/// "running", "paused by ann@host", "waiting: replica_lag ...", "nobody works on it"
+std::string state_text(const BatchStatus& status) {
+  const BatchRecord& record = status.record;
+  if (record.state == BatchRecord::State::done || record.state == BatchRecord::State::announced) {
+    return std::string(engine::name_of(record.state));
+  }
+  if (record.control.paused) {
+    return "paused by " + record.control.by;
+  }
+  const Sums sums = sums_of(status);
+  if (!is_worked_on(record)) {
+    return sums.last_error.empty() ? "nobody works on it" : "stopped: " + sums.last_error;
+  }
+  return sums.waiting.empty() ? std::string(engine::name_of(record.state))
+                              : "waiting: " + sums.waiting;
 }
 
 Value seconds_value(const std::optional<std::chrono::milliseconds>& rest) {
@@ -159,7 +186,7 @@ Value batch_value(const BatchLine& line) {
   value.set("tenant", line.tenant.value)
       .set("revision", record.id.revision.value)
       .set("unit", record.id.unit)
-      .set("table", known_text(record.path.table))
+      .set("table", known_text(table_text(record.path.table)))
       .set("state", engine::name_of(record.state))
       .set("background", record.background)
       .set("rows_seen", sums.seen)
@@ -184,22 +211,6 @@ Value batch_value(const BatchLine& line) {
 
 }  // namespace
 
-std::string batch_state_text(const BatchStatus& status) {
-  const BatchRecord& record = status.record;
-  if (record.state == BatchRecord::State::done || record.state == BatchRecord::State::announced) {
-    return std::string(engine::name_of(record.state));
-  }
-  if (record.control.paused) {
-    return "paused by " + record.control.by;
-  }
-  const Sums sums = sums_of(status);
-  if (!is_worked_on(record)) {
-    return sums.last_error.empty() ? "nobody works on it" : "stopped: " + sums.last_error;
-  }
-  return sums.waiting.empty() ? std::string(engine::name_of(record.state))
-                              : "waiting: " + sums.waiting;
-}
-
 std::string batches_text(const std::vector<BatchLine>& batches, std::optional<std::size_t> width) {
   Table table({{"TENANT"},
                {"REVISION"},
@@ -217,14 +228,14 @@ std::string batches_text(const std::vector<BatchLine>& batches, std::optional<st
     const auto rest = goes_on(record) ? rest_of(sums) : std::nullopt;
     table.add({line.tenant.value,
                record.id.revision.value,
-               record.path.table,
+               table_text(record.path.table),
                std::to_string(sums.seen),
                std::to_string(sums.of),
                share_text(sums),
                goes_on(record) ? rate_text(sums.rate) : "-",
                rest ? duration_text(*rest) : "-",
                std::to_string(sums.parked),
-               batch_state_text(line.status)});
+               state_text(line.status)});
   }
   if (table.empty()) {
     return "no batches\n";
@@ -257,7 +268,8 @@ Value batches_total(const std::vector<BatchLine>& batches) {
   return value;
 }
 
-std::string batch_ranges_text(const BatchStatus& status, std::optional<std::size_t> width) {
+std::string batch_text(const BatchStatus& status, std::optional<std::size_t> width) {
+  const BatchRecord& record = status.record;
   Table table({{"RANGE", Column::Align::right},
                {"UP TO"},
                {"END"},
@@ -280,7 +292,11 @@ std::string batch_ranges_text(const BatchStatus& status, std::optional<std::size
                : !range.last_error.empty() ? range.last_error
                                            : range.waiting});
   }
-  return table.written(width);
+  return fmt::format("revision {}, table {}: {}\n{}",
+                     record.id.revision.value,
+                     record.path.table.empty() ? "not known yet" : table_text(record.path.table),
+                     state_text(status),
+                     table.written(width));
 }
 
 }  // namespace drover::orchestrator::report

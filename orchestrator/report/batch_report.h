@@ -23,9 +23,6 @@ struct BatchLine {
   engine::BatchStatus status;
 };
 
-/// "running", "paused by ann@host", "waiting: replica_lag ...", "nobody works on it"
-std::string batch_state_text(const engine::BatchStatus& status);
-
 /// A table of them, and a line with their sum where there are several. `width` as in table.h.
 std::string batches_text(const std::vector<BatchLine>& batches, std::optional<std::size_t> width);
 
@@ -33,7 +30,7 @@ std::string batches_text(const std::vector<BatchLine>& batches, std::optional<st
 Value batches_value(const std::vector<BatchLine>& batches);
 Value batches_total(const std::vector<BatchLine>& batches);
 
-/// The ranges of one batch, for people.
-std::string batch_ranges_text(const engine::BatchStatus& status, std::optional<std::size_t> width);
+/// One batch and its ranges, for people.
+std::string batch_text(const engine::BatchStatus& status, std::optional<std::size_t> width);
 
 }  // namespace drover::orchestrator::report

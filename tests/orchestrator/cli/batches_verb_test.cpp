@@ -48,6 +48,7 @@ TEST_CASE("a run works off batches, and they are listed", "[cli]") {
   CHECK(batches[0]["state"] == "done");
   CHECK(batches[0]["rows_seen"] == 500);
   CHECK(batches[0]["rows_changed"] == 500);
+  CHECK(batches[0]["estimated_rows"] == 500);
   CHECK(dir.run({"batches", "show", "--tenant", "a"}).out.find("done") != std::string::npos);
 
   REQUIRE(dir.run({"downgrade", "0001", "--yes"}).status == 0);

@@ -60,6 +60,12 @@ TEST_CASE("a batch is told of with its rate and how long it will take") {
   const json value = json_of(batches_value({line}))[0];
   CHECK(value["rows_per_second"] == 15'000);
   CHECK(value["seconds_left"] == 56);
+
+  BatchLine quoted = line;
+  quoted.status.record.path.table = "\"files\"";
+  CHECK(json_of(batches_value({quoted}))[0]["table"] == "files");
+  quoted.status.record.path.table = "\"My files\"";
+  CHECK(json_of(batches_value({quoted}))[0]["table"] == "\"My files\"");
 }
 
 TEST_CASE("batches of a fleet are summed up by what becomes of them") {
