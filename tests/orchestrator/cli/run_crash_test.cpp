@@ -66,11 +66,13 @@ json document(const ProgramDir& dir, Words words) {
 
 /// Kills `command` at moments drawn from `random`; then it runs to its end.
 void kill_often_then_finish(const ProgramDir& dir, const Words& command, std::mt19937& random) {
+  std::uniform_int_distribution<int> early(5, 40);  // the first has something to kill for sure
   std::uniform_int_distribution<int> moment(5, 250);
   int killed = 0;
   for (int i = 0; i < kKills; ++i) {
     ProgramChild child(dir, command);
-    std::this_thread::sleep_for(milliseconds(moment(random)));  // the moment is what is tested
+    // The moment is what is tested.
+    std::this_thread::sleep_for(milliseconds(i == 0 ? early(random) : moment(random)));
     child.send(SIGKILL);
     killed += child.wait() == 128 + SIGKILL ? 1 : 0;
   }
