@@ -16,7 +16,7 @@ class OwnerToken {
   OwnerToken& operator=(const OwnerToken&) = delete;
   ~OwnerToken();
 
-  /// "host/pid/random", another one for each.
+  /// "host/pid/space.random", another one for each; the space is that of the pid.
   const std::string& text() const noexcept { return text_; }
 
  private:
