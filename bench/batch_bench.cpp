@@ -130,24 +130,8 @@ class BatchBench {
 
   /// Rows for each second of the server's CPU, at the beginning and at the end.
   void first_and_last_tenth() {
-    std::vector<double> ratios;
-    for (int round = 0; round < rounds_; ++round) {
-      copy_model("model", "watched");
-      std::vector<std::pair<double, double>> seen;  // rows, CPU seconds
-      {
-        const std::jthread watch([&](const std::stop_token& stop) {
-          while (!stop.stop_requested()) {
-            sample("watched", seen);
-            std::this_thread::sleep_for(std::chrono::milliseconds(50));
-          }
-        });
-        by_drover("vacuum=100% check=none")("watched");
-      }
-      const double rows = rows_;
-      const double first = cpu_at(seen, 0.15 * rows) - cpu_at(seen, 0.05 * rows);
-      const double last = cpu_at(seen, 0.95 * rows) - cpu_at(seen, 0.85 * rows);
-      ratios.push_back(last > 0 ? first / last : 0);
-    }
+    std::vector<double> ratios(static_cast<std::size_t>(rounds_));
+    std::generate(ratios.begin(), ratios.end(), [this] { return last_against_first_tenth(); });
     fmt::print(
         "\nrows for a CPU second at the end (85 to 95 %) over those at the beginning (5 to "
         "15 %): {:.2f} (goal 0.90), of rounds {:.2f}\n",
@@ -202,6 +186,7 @@ class BatchBench {
     constexpr int kAtOnce = 8;
     make_model("small", kSmall);
     std::vector<std::string> names;
+    names.reserve(static_cast<std::size_t>(tenants));
     for (int i = 0; i < tenants; ++i) {
       names.push_back(fmt::format("f_{:04}", i));
     }
@@ -329,6 +314,24 @@ class BatchBench {
     cluster_.execute("postgres", fmt::format("DROP DATABASE IF EXISTS {} WITH (FORCE)", name));
     cluster_.execute("postgres",
                      fmt::format("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", name, model));
+  }
+
+  double last_against_first_tenth() {
+    copy_model("model", "watched");
+    std::vector<std::pair<double, double>> seen;  // rows, CPU seconds
+    {
+      const std::jthread watch([&](const std::stop_token& stop) {
+        while (!stop.stop_requested()) {
+          sample("watched", seen);
+          std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        }
+      });
+      by_drover("vacuum=100% check=none")("watched");
+    }
+    const double rows = rows_;
+    const double first = cpu_at(seen, 0.15 * rows) - cpu_at(seen, 0.05 * rows);
+    const double last = cpu_at(seen, 0.95 * rows) - cpu_at(seen, 0.85 * rows);
+    return last > 0 ? first / last : 0;
   }
 
   Way loop_by_key(int rows) {
