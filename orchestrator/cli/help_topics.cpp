@@ -175,7 +175,8 @@ is killed, each row is done once. What stands below in the file waits for the ba
              assigns is computed again and compared; none
   mode       wait; background: a run that goes no further does not wait, drover batches run works
              it off, and what descends from the revision is refused until then
-  trigger    none; sync: rows that others write meanwhile are done by a trigger (with done)
+  trigger    none; sync: rows that others write meanwhile are done by a trigger (with done), under
+             the rights of who writes
 
   -- drover: done EXPR         true for a row that needs nothing more
   -- drover: where EXPR        which rows are meant
