@@ -196,6 +196,11 @@ void RangeWorker::fail(const SqlError& error, const std::string& doing) {
       error, fmt::format("the batch of revision '{}', {}", order_.id.revision.value, doing));
   fault.revision = order_.id.revision.value;
   fault.place = order_.migration.place_of(order_.section.statements.front(), 0);
+  if (!range_.part.empty() && error.message.find("partition constraint") != std::string::npos) {
+    fault.hint =
+        "A batch goes through each partition by itself, and cannot move rows from one to another: "
+        "write an up section for that, or copy and delete in two batches.";
+  }
   if (session_.alive()) {  // before the board's end, after which nothing is sent any more
     session_.exchange({means_.tables.failed(order_.id, range_, error.message)}, patience());
   }

@@ -297,6 +297,21 @@ TEST_CASE("a table in partitions is gone through leaf by leaf", "[batch]") {
   }
 }
 
+TEST_CASE("rows that would move to another partition are refused with what to write", "[batch]") {
+  const PgTenant tenant;
+  BatchRig rig;
+  const KeyCase one{"",
+                    partitioned(),
+                    "table=hits scan=heap",
+                    "100",
+                    "UPDATE hits SET kind = 'a' WHERE {range}",
+                    "-- drover: done kind = 'a'\n"};
+  const ApplyOutcome outcome = rig.up(tenant.target(), set_for(one));
+  REQUIRE(outcome.fault);
+  CHECK(outcome.fault->sqlstate == "23514");
+  CHECK_THAT(outcome.fault->hint, Catch::Contains("cannot move rows from one to another"));
+}
+
 TEST_CASE("a table with random keys is gone through as it lies on disk", "[batch]") {
   const PgTenant tenant;
   BatchRig rig;
